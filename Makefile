@@ -1,0 +1,88 @@
+# Every target is one `vemo` command; `key=value` pairs on the make line pass through to it:
+#   make pretrain CONFIG=configs/pretrain/tiny.yaml training.optimizer.lr=5e-4
+# Values that hold `$` or `;` are not for make: call .venv/bin/vemo yourself.
+
+PYTHON ?= python3
+VENV := .venv
+VEMO := $(VENV)/bin/vemo
+BUILT_IN := data/built-in
+BUILT_IN_SHARDS := data/built-in-shards
+GPUS ?= 1
+NODES ?= 1
+
+# What belongs to make alone; everything else given as key=value is the command's.
+MAKE_ONLY := CONFIG GPUS NODES PYTHON TORCH_INDEX ARGS CHECKPOINT SHARDS
+OVERRIDES = $(filter-out $(addsuffix =%,$(MAKE_ONLY)),$(MAKEOVERRIDES)) $(ARGS)
+
+# One process runs the command as it is; several run it under torchrun. --no-python keeps the
+# repository root off sys.path, where our folders would shadow packages of the same name.
+ifeq ($(GPUS) $(NODES),1 1)
+  LAUNCH := $(VEMO)
+else ifeq ($(NODES),1)
+  LAUNCH := $(VENV)/bin/torchrun --standalone --nproc-per-node=$(GPUS) --no-python $(VEMO)
+else
+  LAUNCH := $(VENV)/bin/torchrun --nnodes=$(NODES) --nproc-per-node=$(GPUS) --rdzv-backend=c10d \
+            --rdzv-endpoint=$(RDZV_ENDPOINT) --no-python $(VEMO)
+endif
+
+.PHONY: help setup data shards pretrain probe test check format bench docs clean
+help:
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: $(VENV)/.ready  ## a virtual environment with everything in it
+
+# torch and torchvision come as a pair, first and from one index, so that no other requirement can
+# bring a lone torch; the import at the end is what proves that they fit each other.
+$(VENV)/.ready: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "vemo needs Python 3.11 or newer, this is " + sys.version.split()[0])'
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(VENV)/bin/python -m pip install --quiet --upgrade $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch torchvision
+	$(VENV)/bin/python -m pip install --quiet --editable '.[dev,art]'
+	cd / && $(CURDIR)/$(VENV)/bin/python -c 'import torch, torchvision.ops, vemo; print("ready: torch", torch.__version__, "torchvision", torchvision.__version__)'
+	@touch $@
+
+data: setup  ## draw the built-in dataset in EmoSet's own layout
+	$(VEMO) datasets synthesize $(BUILT_IN) $(OVERRIDES)
+
+$(BUILT_IN)/info.json: | $(VENV)/.ready
+	$(VEMO) datasets synthesize $(BUILT_IN)
+
+$(BUILT_IN_SHARDS)/manifest.json: | $(BUILT_IN)/info.json
+	$(VEMO) shards build configs/datasets/built-in.yaml
+
+shards: CONFIG ?= configs/datasets/built-in.yaml
+shards: setup  ## native layout -> shard set
+	@test "$(CONFIG)" != configs/datasets/built-in.yaml || $(MAKE) --no-print-directory $(BUILT_IN)/info.json MAKEOVERRIDES=
+	$(VEMO) shards build $(CONFIG) $(OVERRIDES)
+
+pretrain: CONFIG ?= configs/pretrain/tiny.yaml
+pretrain: setup  ## pretrain UniEmoX and probe it (without CONFIG: on the built-in dataset)
+	@test "$(CONFIG)" != configs/pretrain/tiny.yaml || $(MAKE) --no-print-directory $(BUILT_IN_SHARDS)/manifest.json MAKEOVERRIDES=
+	$(LAUNCH) pretrain $(CONFIG) $(OVERRIDES)
+
+probe: CHECKPOINT ?= runs/pretrain-tiny/release
+probe: SHARDS ?= $(BUILT_IN_SHARDS)
+probe: setup  ## linear, kNN and zero-shot on frozen features
+	$(VEMO) probe $(CHECKPOINT) $(SHARDS) $(OVERRIDES)
+
+test: setup  ## all tests
+	$(VENV)/bin/pytest --numprocesses=2 $(ARGS)
+
+check: setup  ## lint and types
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/basedpyright --level error
+
+format: setup  ## what `check` wants, done
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+bench: setup  ## every benchmark that needs no data of yours; figures go to docs/results
+	for script in benchmarks/[!c]*.py; do $(VENV)/bin/python $$script $(ARGS) || exit 1; done
+
+docs: setup  ## the documentation site, in site/
+	$(VENV)/bin/mkdocs build --strict
+
+clean:  ## remove drawn data, runs and the site; keep the environment
+	rm -rf data runs site build *.egg-info

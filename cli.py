@@ -1,0 +1,179 @@
+"""Every command of `vemo`, one function each; the work is done in the rooms below.
+
+Heavy modules are imported inside the commands, so that `vemo --help` and a mistake answer at once.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from . import __version__
+from .foundation.errors import UserError
+
+OVERRIDES_HELP = "key=value settings, dotted for nested keys (training.optimizer.lr=5e-4)"
+
+
+def datasets_synthesize(arguments: argparse.Namespace) -> int:
+    """Draw the built-in dataset in EmoSet's native layout."""
+    from .datasets.synthetic import SynthesizeConfig, synthesize
+    from .foundation.config import load_config
+
+    report = synthesize(load_config(SynthesizeConfig, None, [f"out={arguments.out}", *arguments.overrides]))
+    print(report.summary)
+    return 0
+
+
+def datasets_list(arguments: argparse.Namespace) -> int:
+    """List every reader: label spaces, size, licence, how to get the data."""
+    from .datasets.readers import describe_readers
+    from .foundation.terminal import print_table
+
+    print_table(describe_readers())
+    return 0
+
+
+def shards_build(arguments: argparse.Namespace) -> int:
+    """Turn a dataset's native layout into a shard set."""
+    from .datasets.shards import BuildConfig, build
+    from .foundation.config import load_config
+
+    report = build(load_config(BuildConfig, arguments.config, arguments.overrides))
+    print(report.summary)
+    return 0 if report.ok else 1
+
+
+def shards_verify(arguments: argparse.Namespace) -> int:
+    """Check every checksum, record and image of a shard set."""
+    from .datasets.shards import verify
+
+    report = verify(arguments.folder)
+    print(report.summary)
+    return 0 if report.ok else 1
+
+
+def shards_stats(arguments: argparse.Namespace) -> int:
+    """Count a shard set's samples by split, label and attribute."""
+    import json
+
+    from .datasets.shards import stats
+
+    print(json.dumps(stats(arguments.folder), indent=2, ensure_ascii=False))
+    return 0
+
+
+def pretrain(arguments: argparse.Namespace) -> int:
+    """Pretrain UniEmoX; rerunning the same command resumes."""
+    from .foundation.config import load_config
+    from .pretrain import PretrainConfig
+    from .pretrain import pretrain as run
+
+    run(load_config(PretrainConfig, arguments.config, arguments.overrides))
+    return 0
+
+
+def probe(arguments: argparse.Namespace) -> int:
+    """Probe frozen features: linear, nearest neighbours, zero-shot, beside baselines."""
+    from .evaluation import ProbeConfig
+    from .evaluation import probe as run
+    from .foundation.config import load_config
+
+    given = [f"checkpoint={arguments.checkpoint}", f"shards={arguments.shards}"]
+    print(run(load_config(ProbeConfig, arguments.config, [*given, *arguments.overrides])).table)
+    return 0
+
+
+def config_schemas() -> dict[str, type]:
+    """The config class of every command that takes one, by the name `vemo config` knows it by."""
+    from .datasets.shards import BuildConfig
+    from .datasets.synthetic import SynthesizeConfig
+    from .evaluation import ProbeConfig
+    from .pretrain import PretrainConfig
+
+    return {"synthesize": SynthesizeConfig, "shards": BuildConfig, "pretrain": PretrainConfig, "probe": ProbeConfig}
+
+
+def config_schema(arguments: argparse.Namespace) -> int:
+    """Print the JSON schema of a config, for editors to complete the YAML."""
+    import json
+
+    print(json.dumps(config_schemas()[arguments.kind].model_json_schema(), indent=2))
+    return 0
+
+
+def config_show(arguments: argparse.Namespace) -> int:
+    """Print a config with every default filled in."""
+    from .foundation.config import dump_config, load_config
+
+    print(dump_config(load_config(config_schemas()[arguments.kind], arguments.config, arguments.overrides)), end="")
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command tree; each leaf carries its function as `run`."""
+    top = argparse.ArgumentParser(prog="vemo", description="Visual emotion: datasets, pretraining, honest probes.")
+    top.add_argument("--version", action="version", version=f"vemo {__version__}")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    def leaf(parent: Any, name: str, run: Any) -> argparse.ArgumentParser:
+        command = parent.add_parser(name, help=run.__doc__.splitlines()[0], description=run.__doc__)
+        command.set_defaults(run=run)
+        return command
+
+    def group(name: str, summary: str) -> Any:
+        return commands.add_parser(name, help=summary, description=summary).add_subparsers(
+            required=True, metavar="COMMAND"
+        )
+
+    def add_overrides(command: argparse.ArgumentParser) -> None:
+        command.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help=OVERRIDES_HELP)
+
+    datasets = group("datasets", "Datasets as their authors publish them.")
+    synthesize = leaf(datasets, "synthesize", datasets_synthesize)
+    synthesize.add_argument("out", type=Path, metavar="OUT", help="folder to write")
+    add_overrides(synthesize)
+    leaf(datasets, "list", datasets_list)
+
+    shards = group("shards", "Shard sets: build them, check them, count them.")
+    build = leaf(shards, "build", shards_build)
+    build.add_argument("config", type=Path, metavar="CONFIG", help="a YAML of configs/datasets")
+    add_overrides(build)
+    for name, run in (("verify", shards_verify), ("stats", shards_stats)):
+        leaf(shards, name, run).add_argument("folder", type=Path, metavar="DIR", help="a shard set")
+
+    train = leaf(commands, "pretrain", pretrain)
+    train.add_argument("config", type=Path, metavar="CONFIG", help="a YAML of configs/pretrain")
+    add_overrides(train)
+
+    probing = leaf(commands, "probe", probe)
+    probing.add_argument("checkpoint", metavar="CHECKPOINT", help="a release folder, or timm:NAME[@FILE]")
+    probing.add_argument("shards", type=Path, metavar="SHARDS", help="a shard set")
+    probing.add_argument("--config", type=Path, help="a YAML of configs/evaluation")
+    add_overrides(probing)
+
+    config = group("config", "What a config may say, and what one says.")
+    kinds = ("synthesize", "shards", "pretrain", "probe")
+    leaf(config, "schema", config_schema).add_argument("kind", choices=kinds)
+    show = leaf(config, "show", config_show)
+    show.add_argument("kind", choices=kinds)
+    show.add_argument("config", type=Path, metavar="CONFIG")
+    add_overrides(show)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Exit codes: 0 done, 1 done with faults found, 2 a user error, 130 interrupted."""
+    arguments = parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except UserError as mistake:
+        print(f"vemo: {mistake}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("vemo: interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
