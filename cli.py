@@ -28,9 +28,9 @@ def datasets_synthesize(arguments: argparse.Namespace) -> int:
 def datasets_list(arguments: argparse.Namespace) -> int:
     """List every reader: label spaces, size, licence, how to get the data."""
     from .datasets.readers import describe_readers
-    from .foundation.terminal import print_table
+    from .foundation.terminal import print_entries
 
-    print_table(describe_readers())
+    print_entries(describe_readers(), heading="kind")
     return 0
 
 
@@ -91,14 +91,21 @@ def config_schemas() -> dict[str, type]:
     from .evaluation import ProbeConfig
     from .pretrain import PretrainConfig
 
-    return {"synthesize": SynthesizeConfig, "shards": BuildConfig, "pretrain": PretrainConfig, "probe": ProbeConfig}
+    return {
+        "synthesize": SynthesizeConfig,
+        "shards": BuildConfig,
+        "pretrain": PretrainConfig,
+        "probe": ProbeConfig,
+    }
 
 
 def config_schema(arguments: argparse.Namespace) -> int:
     """Print the JSON schema of a config, for editors to complete the YAML."""
     import json
 
-    print(json.dumps(config_schemas()[arguments.kind].model_json_schema(), indent=2))
+    from .foundation.config import config_schema as schema_of
+
+    print(json.dumps(schema_of(config_schemas()[arguments.kind]), indent=2))
     return 0
 
 
@@ -106,13 +113,18 @@ def config_show(arguments: argparse.Namespace) -> int:
     """Print a config with every default filled in."""
     from .foundation.config import dump_config, load_config
 
-    print(dump_config(load_config(config_schemas()[arguments.kind], arguments.config, arguments.overrides)), end="")
+    print(
+        dump_config(load_config(config_schemas()[arguments.kind], arguments.config, arguments.overrides)),
+        end="",
+    )
     return 0
 
 
 def parser() -> argparse.ArgumentParser:
     """The command tree; each leaf carries its function as `run`."""
-    top = argparse.ArgumentParser(prog="vemo", description="Visual emotion: datasets, pretraining, honest probes.")
+    top = argparse.ArgumentParser(
+        prog="vemo", description="Visual emotion: datasets, pretraining, honest probes."
+    )
     top.add_argument("--version", action="version", version=f"vemo {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 

@@ -2,6 +2,7 @@
 
 import ast
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,7 @@ FLOORS = [
 ]  # fmt: skip
 STRANGERS = {("training", "datasets"), ("datasets", "training")}  # these know nothing of each other
 SOURCES = sorted(
-    path
-    for path in ROOT.rglob("*.py")
-    if path.relative_to(ROOT).parts[0].removesuffix(".py") in FLOORS
+    path for path in ROOT.rglob("*.py") if path.relative_to(ROOT).parts[0].removesuffix(".py") in FLOORS
 )
 
 
@@ -75,8 +74,12 @@ def test_nothing_heavy_is_tracked() -> None:
 
 def test_our_datasets_folder_shadows_nobody(tmp_path: Path) -> None:
     """Other packages `import datasets`; ours is only ever `vemo.datasets`."""
-    program = "import importlib.util, vemo.datasets; s = importlib.util.find_spec('datasets'); print(s and s.origin)"
+    program = "import importlib.util as u, vemo.datasets; s = u.find_spec('datasets'); print(s and s.origin)"
     found = subprocess.run(
-        [__import__("sys").executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.strip()
     assert str(ROOT / "datasets") not in found

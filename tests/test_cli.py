@@ -1,0 +1,81 @@
+"""The command line as a user meets it: exit codes, one-line errors, what make passes through."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from vemo.cli import main
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_a_user_error_is_one_line_and_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["shards", "build", str(tmp_path / "absent.yaml")]) == 2
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert "absent.yaml" in message
+    assert "Traceback" not in message
+
+
+def test_unknown_config_keys_are_all_named(capsys: pytest.CaptureFixture[str]) -> None:
+    config = str(ROOT / "configs/datasets/emoset.yaml")
+    assert main(["shards", "build", config, "root=/nowhere", "out=/nowhere", "wrkers=2", "toleranc=1"]) == 2
+    message = capsys.readouterr().err
+    assert "did you mean workers?" in message
+    assert "did you mean tolerance?" in message
+
+
+def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (
+        ["datasets", "synthesize"], ["datasets", "list"], ["shards", "build"], ["shards", "verify"],
+        ["shards", "stats"], ["pretrain"], ["probe"], ["config", "schema"], ["config", "show"],
+    ):  # fmt: skip
+        with pytest.raises(SystemExit) as left:
+            main([*command, "--help"])
+        assert left.value.code == 0
+        assert "usage: vemo" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("config", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda path: path.name)
+def test_every_config_of_the_repository_is_valid(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kind = {"datasets": "shards", "pretrain": "pretrain", "evaluation": "probe"}[config.parent.name]
+    given = ["root=/data/somewhere", "out=/data/elsewhere"] if kind == "shards" else []
+    assert main(["config", "show", kind, str(config), *given]) == 0, capsys.readouterr().err
+    assert capsys.readouterr().out
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    program = "import sys; from vemo.cli import parser; parser(); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def dry_make(*words: str) -> str:
+    run = subprocess.run(
+        ["make", "--dry-run", *words], cwd=ROOT, capture_output=True, text=True, check=False,
+        env={"PATH": "/usr/bin:/bin"},
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+@pytest.mark.skipif(
+    subprocess.run(["which", "make"], capture_output=True).returncode != 0, reason="no make here"
+)
+def test_make_passes_settings_through() -> None:
+    line = next(
+        line
+        for line in dry_make(
+            "pretrain", "CONFIG=configs/pretrain/uniemox.yaml", "GPUS=2", "a.b=5e-4"
+        ).splitlines()
+        if " pretrain configs" in line
+    )
+    assert line.rstrip().endswith("pretrain configs/pretrain/uniemox.yaml a.b=5e-4")
+    assert "--nproc-per-node=2 --no-python" in line
+
+
+def test_python_files_of_this_package_are_importable_by_their_own_name() -> None:
+    """`vemo` must come from the checkout the tests lie in, not from another copy."""
+    import vemo
+
+    assert Path(vemo.__file__).parent == ROOT
