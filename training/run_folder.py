@@ -1,0 +1,87 @@
+"""The run folder: what ran, on what, and whether the same may go on in it.
+
+```
+runs/tiny/
+    config.yaml  metrics.jsonl  log.txt  checkpoints/
+```
+"""
+
+import json
+import platform
+import subprocess
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..foundation import UserError
+from ..foundation.files import write_atomically
+
+_PACKAGES = ("vemo", "torch", "torchvision", "timm", "open_clip_torch", "numpy", "pydantic")
+
+
+def write_config(path: Path, settings: dict[str, Any]) -> None:
+    """Write the resolved settings and the environment they ran in as YAML."""
+    with write_atomically(path) as stream:
+        text = yaml.safe_dump({**settings, "environment": environment()}, sort_keys=False, allow_unicode=True)
+        stream.write(text.encode())
+
+
+def environment() -> dict[str, Any]:
+    """Versions, platform and, in a checkout, the commit (`dirty` if it was changed since)."""
+    versions = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    facts: dict[str, Any] = {"versions": versions, "platform": platform.platform()}
+    commit = _git("rev-parse", "HEAD")
+    if commit:
+        facts["git"] = {"commit": commit, "dirty": bool(_git("status", "--porcelain"))}
+    return facts
+
+
+def as_plain(settings: Any) -> Any:
+    """`settings` as JSON would hand it back, so that saved and present ones can be compared."""
+    return json.loads(json.dumps(settings, default=str))
+
+
+def refuse_changes(run_dir: Path, saved: dict[str, Any], present: dict[str, Any], free: list[str]) -> None:
+    """UserError naming every pinned setting that differs from the checkpoint's; `free` are those that may."""
+    old, new = dict(_flatten(saved)), dict(_flatten(present))
+    changed = [key for key in dict.fromkeys([*old, *new]) if old.get(key, _ABSENT) != new.get(key, _ABSENT)]
+    if changed:
+        lines = [f"  {key}: was {_shown(old, key)}, now {_shown(new, key)}" for key in changed]
+        count = f"{len(changed)} setting{'s differ' if len(changed) > 1 else ' differs'}"
+        raise UserError(
+            "\n".join([f"{run_dir}: cannot resume, {count} from the checkpoint's", *lines])
+            + f"\n  (use another run folder to start afresh; when resuming you may change {', '.join(free)})"
+        )
+
+
+_ABSENT = object()
+
+
+def _shown(settings: dict[str, Any], key: str) -> str:
+    return json.dumps(settings[key], ensure_ascii=False) if key in settings else "absent"
+
+
+def _flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _git(*arguments: str) -> str:
+    """What git says of the checkout this package lies in; nothing, where there is neither."""
+    try:
+        here = Path(__file__).parent
+        done = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
