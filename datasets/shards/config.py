@@ -1,0 +1,89 @@
+"""What a build may be told, and which of it decides the bytes that come out."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from ...foundation.config import Config
+from ...foundation.errors import UserError
+from ..readers import ReaderConfig
+from .images import MAX_PIXELS, codec
+from .layout import FORMAT, SPLIT_NAME
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class BuildConfig(Config):
+    """Native layout → shard set. `root` is where the dataset lies, `out` the folder to write.
+
+    samples_per_shard: at most this many; shards of a split differ in size by one sample.
+    short_side, quality: re-encode images whose shorter side is above this many pixels as JPEG of that quality
+        (boxes are scaled along); without it the source bytes are stored untouched.
+    workers: processes; -1 is one a core, 0 works in this process.
+    tolerance: the share of samples that may fail before the build is called a failure.
+    splits, split_seed: for samples to which the dataset gives no split: a hash of group or id decides.
+    on_leak: what to do when one image lies in two of the splits drawn here; the dataset's own are reported.
+    max_pixels: larger images are refused from their header, before they are decoded.
+    """
+
+    root: Path
+    out: Path
+    reader: ReaderConfig
+    samples_per_shard: int = Field(default=1000, ge=1)
+    short_side: int | None = Field(default=None, ge=1)
+    quality: int = Field(default=90, ge=1, le=100)
+    workers: int = Field(default=-1, ge=-1)
+    tolerance: Fraction = 0.01
+    splits: dict[str, Fraction] = {"train": 0.8, "val": 0.05, "test": 0.15}
+    split_seed: int = 0
+    on_leak: Literal["error", "warn"] = "error"
+    max_pixels: int = Field(default=MAX_PIXELS, ge=1)
+
+    @field_validator("splits")
+    @classmethod
+    def _splits_are_whole(cls, splits: dict[str, float]) -> dict[str, float]:
+        for name in splits:
+            if not SPLIT_NAME.match(name):
+                raise ValueError(f"{name!r} cannot name a file; use a-z, 0-9, _ and -")
+        if abs(sum(splits.values()) - 1) > 1e-6:
+            raise ValueError(f"the fractions must sum to 1, they sum to {sum(splits.values()):g}")
+        return splits
+
+
+def settings_of(config: BuildConfig) -> dict[str, Any]:
+    """What decides a set's bytes, JSON-able: not where things lie, nor how many workers there are."""
+    reencoding = config.short_side is not None
+    return {
+        "format": FORMAT,
+        "reader": config.reader.model_dump(mode="json"),
+        "samples_per_shard": config.samples_per_shard,
+        "short_side": config.short_side,
+        "quality": config.quality if reencoding else None,
+        "max_pixels": config.max_pixels,
+        "splits": config.splits,
+        "split_seed": config.split_seed,
+        "codec": codec(reencoding),
+    }
+
+
+def refuse_other_settings(out: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    """UserError naming every key in which a begun set and this build differ."""
+    old, new = _flat(before), _flat(now)
+    changed = [
+        f"{key} was {old.get(key)!r} and is now {new.get(key)!r}"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key)
+    ]
+    if changed:
+        raise UserError(
+            f"{out}: was begun with other settings: {'; '.join(changed)}; use those again, choose "
+            "another out, or remove the folder"
+        )
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat

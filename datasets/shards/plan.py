@@ -1,0 +1,132 @@
+"""The plan of a build: which sample goes into which shard, in which order. A function of rows and settings.
+
+Rows are listed once, spooled to disk, and written again in the order of the shards, so that a worker reads
+just its own stretch of the file. Memory: 32 bytes a row, whatever the dataset's size.
+"""
+
+import hashlib
+import json
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...foundation.errors import UserError
+from ..readers import Row
+from .layout import SPLIT_NAME, sha256_of_text, shard_name
+from .splits import NAMED_LEAKS, draw_split, split_rank
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedShard:
+    """A shard to be: its rows are the `samples` lines from byte `offset` of the plan file."""
+
+    name: str
+    split: str
+    offset: int
+    samples: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every shard of a set, in order; `digest` is the sha256 of the plan file."""
+
+    path: Path
+    shards: tuple[PlannedShard, ...]
+    listed: dict[str, int]
+    digest: str
+    straddling_groups: int
+    first_straddling: tuple[list[list[str]], ...]
+
+    @property
+    def rows(self) -> int:
+        return sum(self.listed.values())
+
+
+def make_plan(
+    rows: Iterable[Row], path: Path, samples_per_shard: int, fractions: Mapping[str, float], seed: int
+) -> Plan:
+    """List `rows` and write the plan file at `path`.
+
+    Within a split, samples are put in the order of a hash of their ids: listings come class by class, and
+    whoever reads a shard from front to back should see all classes. Shards of a split differ in size by one
+    at most.
+    Raises UserError for a split name that could not be a file's.
+    """
+    spool = path.with_name("rows.jsonl")
+    splits: dict[str, int] = {}
+    offsets, keys, codes, groups = array("Q"), array("Q"), array("H"), array("Q")
+    with spool.open("wb", buffering=2**20) as stream:
+        for row in rows:
+            split = row.split or draw_split(row.group or row.id, fractions, seed)
+            if not SPLIT_NAME.match(split):
+                raise UserError(f"{row.path}: split {split!r} cannot name a file; use a-z, 0-9, _ and -")
+            offsets.append(stream.tell())
+            keys.append(int.from_bytes(sha256_of_text(f"order\0{row.id}")[:8]))
+            codes.append(splits.setdefault(split, len(splits)))
+            groups.append(int.from_bytes(sha256_of_text(row.group)[:8]) if row.group else 0)
+            line = _encode([row.id, row.split, row.group, row.path, row.facts])
+            stream.write(line.encode() + b"\n")
+    code, group, offset = (
+        np.array(codes, np.uint16),
+        np.array(groups, np.uint64),
+        np.array(offsets, np.uint64),
+    )
+    key = np.array(keys, np.uint64)
+    names = list(splits)
+
+    shards: list[PlannedShard] = []
+    listed: dict[str, int] = {}
+    digest = hashlib.sha256()
+    with spool.open("rb") as source, path.open("wb", buffering=2**20) as target:
+        for split in sorted(splits, key=split_rank):
+            members = np.flatnonzero(code == splits[split])
+            members = members[np.argsort(key[members], kind="stable")]
+            listed[split] = len(members)
+            count = -(-len(members) // samples_per_shard)
+            for index, part in enumerate(np.array_split(members, count)):
+                shards.append(PlannedShard(shard_name(split, index), split, target.tell(), len(part)))
+                for row_offset in offset[part].tolist():
+                    source.seek(row_offset)
+                    line = source.readline()
+                    digest.update(line)
+                    target.write(line)
+            digest.update(f"{split} {listed[split]}\n".encode())
+        straddling = _straddling(group, code)
+        first = []
+        for members in straddling[:NAMED_LEAKS]:
+            first.append([[_identifier(source, int(offset[m])), names[code[m]]] for m in members])
+    spool.unlink()
+    return Plan(path, tuple(shards), listed, digest.hexdigest(), len(straddling), tuple(first))
+
+
+def read_rows(path: Path, offset: int, samples: int) -> Iterator[Row]:
+    """The rows of one shard of a plan file."""
+    with path.open("rb") as stream:
+        stream.seek(offset)
+        for _ in range(samples):
+            yield Row(*json.loads(stream.readline()))
+
+
+def _straddling(group: np.ndarray, code: np.ndarray) -> list[list[int]]:
+    """For every group in more than one split, one row of each split."""
+    grouped = np.flatnonzero(group)
+    _, firsts = np.unique(
+        np.stack([group[grouped], code[grouped].astype(np.uint64)]), axis=1, return_index=True
+    )
+    members = grouped[firsts]  # one row for each pair of group and split, sorted by group
+    starts = (
+        np.flatnonzero(np.r_[True, group[members][1:] != group[members][:-1]]) if len(members) else members
+    )
+    ends = [*starts[1:], len(members)]
+    return sorted(members[a:b].tolist() for a, b in zip(starts, ends) if b - a > 1)
+
+
+def _identifier(source: Any, offset: int) -> str:
+    source.seek(offset)
+    return json.loads(source.readline())[0]

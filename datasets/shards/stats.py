@@ -1,0 +1,91 @@
+"""What is in a shard set, counted from its records."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from ...foundation.errors import UserError
+from ..taxonomy import class_index, label_space
+from .layout import MANIFEST, finished_shards, read_records
+from .splits import split_rank
+
+MANY_CLASSES = 40  # in larger vocabularies only those that occur are listed
+UNDECIDED = "(no single class)"
+
+
+def stats(folder: Path) -> dict[str, Any]:
+    """Counts of a shard set, JSON-able: {"folder", "samples", "bytes", "splits": {split: {…}}}.
+
+    Of every split: samples, shards, bytes; for every label space the samples of every class (votes and
+    distributions count for their largest entry, several classes for each); for every attribute, and for vad,
+    persons, captions and group, how many samples have it; the range of image sides. Raises UserError where
+    the set is damaged or not finished.
+    """
+    folder = Path(folder)
+    if not (folder / MANIFEST).exists():
+        raise UserError(f"{folder}: no finished shard set (no {MANIFEST})")
+    splits: dict[str, dict[str, Any]] = {}
+    shards = finished_shards(folder).values()
+    for line in sorted(shards, key=lambda line: (split_rank(line["split"]), line["name"])):
+        split = splits.setdefault(line["split"], _empty())
+        split["shards"] += 1
+        split["bytes"] += line["bytes"]
+        try:
+            for record in read_records(folder / f"{line['name']}.tar"):
+                _count(split, record)
+        except (OSError, ValueError, KeyError) as error:
+            raise UserError(
+                f"{folder / line['name']}.tar: cannot be counted ({error}); run `vemo shards verify {folder}`"
+            ) from None
+    for split in splits.values():
+        split["labels"] = {
+            space: _in_order(space, counts) for space, counts in sorted(split["labels"].items())
+        }
+        split["attributes"] = dict(sorted(split["attributes"].items()))
+    return {
+        "folder": str(folder),
+        "samples": sum(split["samples"] for split in splits.values()),
+        "bytes": sum(split["bytes"] for split in splits.values()),
+        "splits": splits,
+    }
+
+
+def _empty() -> dict[str, Any]:
+    known = {"vad": 0, "persons": 0, "captions": 0, "group": 0}
+    return {
+        "samples": 0,
+        "shards": 0,
+        "bytes": 0,
+        "labels": {},
+        "attributes": Counter(),
+        **known,
+        "sides": None,
+    }
+
+
+def _count(split: dict[str, Any], record: dict[str, Any]) -> None:
+    split["samples"] += 1
+    for space, label in record.get("labels", {}).items():
+        counts = split["labels"].setdefault(space, Counter())
+        if "classes" in label:
+            counts.update(label["classes"])
+        else:
+            index = class_index(record, label_space(space))
+            counts[UNDECIDED if index is None else label_space(space).names[index]] += 1
+    split["attributes"].update(record.get("attributes", {}).keys())
+    for key in ("vad", "persons", "captions"):
+        split[key] += key in record
+    split["group"] += "group" in record["source"]
+    low, high = sorted((record["width"], record["height"]))
+    least, most = split["sides"] or (low, high)
+    split["sides"] = [min(least, low), max(most, high)]
+
+
+def _in_order(space: str, counts: Counter[str]) -> dict[str, int]:
+    """Classes in the space's own order, those that never occur included: a zero is news."""
+    ordered = {
+        name: counts[name]
+        for name in label_space(space).names
+        if counts[name] or len(label_space(space)) <= MANY_CLASSES
+    }
+    return ordered | {name: count for name, count in counts.items() if name not in ordered}
