@@ -1,0 +1,217 @@
+"""A shard set on local disk: records and image bytes by number, in any order.
+
+Opening checks the manifest, the shards' list, counts and file sizes; reading an index sidecar checks its
+hash; that the tars' own bytes are intact is for `vemo shards verify` to say, which reads them all.
+"""
+
+import bisect
+import functools
+import hashlib
+import io
+import json
+import logging
+import os
+from collections.abc import Iterator
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...foundation.errors import UserError
+from .catalogue import SHARDS_NAME, ShardEntry, parse_catalogue, read_catalogue
+from .overlay import OVERLAY_NAME, Overlay, read_overlay
+
+# Open files a process keeps; beyond it the one used longest ago is closed. Far below the usual limit of
+# 1,024.
+_MAX_OPEN = 128
+# Image and record lie side by side in a tar; up to this gap (headers, padding) one read fetches both.
+_MAX_GAP = 8192
+
+logger = logging.getLogger(__name__)
+
+
+class ShardSet:
+    """A folder of shards. `read` may be called from threads, forked and spawned processes alike.
+
+    Args:
+        folder: holds manifest.json, shards.jsonl, the tars and their index sidecars.
+        overlay: an overrides.jsonl to apply to records; by default the one in the folder, if there is one.
+
+    Raises:
+        UserError: not a finished shard set, or a shard is missing or has another size than stated.
+    """
+
+    def __init__(self, folder: Path | str, overlay: Path | None = None) -> None:
+        self.folder = Path(folder)
+        self._prefix = os.path.join(self.folder, "")  # noqa: PTH118 (joining paths costs more than reading)
+        self._catalogue = parse_catalogue(str(folder), *read_catalogue(self.folder))
+        for split in self.splits:
+            for entry in self._catalogue.of(split):
+                self._check_size(entry)
+        self._starts = {
+            split: [0, *accumulate(entry.samples for entry in self._catalogue.of(split))]
+            for split in self.splits
+        }
+        self._forget_open_files()
+        if overlay is None and (self.folder / OVERLAY_NAME).exists():
+            overlay = self.folder / OVERLAY_NAME
+        self.overlay = read_overlay(overlay) if overlay else Overlay(self.folder / OVERLAY_NAME)
+        if self.overlay:
+            self._report_unknown_edits()
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """manifest.json."""
+        return self._catalogue.manifest
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits' names, in the manifest's order."""
+        return self._catalogue.splits
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 over the shards' hashes, and over the overlay's where there is one: what the data is."""
+        if not self.overlay:
+            return self._catalogue.fingerprint
+        return hashlib.sha256((self._catalogue.fingerprint + self.overlay.sha256).encode()).hexdigest()
+
+    def count(self, split: str) -> int:
+        """Number of samples in a split."""
+        return self._catalogue.count(split)
+
+    def read(self, split: str, index: int) -> tuple[dict[str, Any], bytes]:
+        """Sample `index` of a split: its record (edits applied) and its image file's bytes.
+
+        Raises:
+            UserError: the shard is damaged.
+            IndexError: `index` is not in 0 … count(split) − 1.
+        """
+        entry, offsets = self._find(split, index)
+        image_at, image_size, record_at, record_size = offsets
+        gap = record_at - (image_at + image_size)
+        if 0 <= gap <= _MAX_GAP:
+            both = self._bytes(entry, image_at, record_at + record_size - image_at)
+            image, record = both[:image_size], both[record_at - image_at :]
+        else:
+            image = self._bytes(entry, image_at, image_size)
+            record = self._bytes(entry, record_at, record_size)
+        return self._record(entry, index, record), image
+
+    def record(self, split: str, index: int) -> dict[str, Any]:
+        """As `read`, without the image."""
+        entry, (_, _, record_at, record_size) = self._find(split, index)
+        return self._record(entry, index, self._bytes(entry, record_at, record_size))
+
+    def records(self, split: str) -> Iterator[dict[str, Any]]:
+        """All records of a split, in order."""
+        return (self.record(split, index) for index in range(self.count(split)))
+
+    def shard_of(self, split: str, index: int) -> str:
+        """The name of the shard that holds a sample, for messages."""
+        return self._catalogue.of(split)[bisect.bisect_right(self._starts[split], index) - 1].name
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key not in ("_descriptor", "_indexes")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._forget_open_files()
+
+    def _forget_open_files(self) -> None:
+        # A cache implemented in C: safe between threads without a lock that a fork could leave locked. A
+        # forked process may go on with inherited descriptors, since pread does not move them.
+        self._descriptor = functools.lru_cache(_MAX_OPEN)(_Descriptor)
+        self._indexes: dict[str, np.ndarray] = {}
+
+    def _find(self, split: str, index: int) -> tuple[ShardEntry, list[int]]:
+        entries = self._catalogue.of(split)
+        starts = self._starts[split]
+        if not 0 <= index < starts[-1]:
+            raise IndexError(f"{self.folder}: sample {index} of split {split!r}, which has {starts[-1]}")
+        shard = bisect.bisect_right(starts, index) - 1
+        entry = entries[shard]
+        offsets = self._indexes.get(entry.name)
+        if offsets is None:
+            offsets = self._indexes[entry.name] = self._load_index(entry)
+        return entry, offsets[index - starts[shard]].tolist()
+
+    def _load_index(self, entry: ShardEntry) -> np.ndarray:
+        path = self.folder / f"{entry.name}.index.npy"
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise UserError(f"{path}: cannot read the shard's index: {error.strerror}") from error
+        if hashlib.sha256(content).hexdigest() != entry.index_sha256:
+            raise UserError(
+                f"{path}: damaged (its sha256 is not the one in {SHARDS_NAME}); build the shards again"
+            )
+        index = np.load(io.BytesIO(content), allow_pickle=False)
+        ends = index[:, (0, 2)] + index[:, (1, 3)]
+        if index.shape != (entry.samples, 4) or index.min(initial=0) < 0 or ends.max(initial=0) > entry.bytes:
+            raise UserError(f"{path}: does not fit its shard of {entry.samples} samples, {entry.bytes} bytes")
+        return index
+
+    def _bytes(self, entry: ShardEntry, at: int, size: int) -> bytes:
+        try:
+            data = self._descriptor(f"{self._prefix}{entry.name}.tar").read(size, at)
+        except OSError as error:
+            raise UserError(f"{self._prefix}{entry.name}.tar: cannot be read: {error.strerror}") from error
+        if len(data) != size:
+            raise UserError(f"{self._prefix}{entry.name}.tar: truncated while in use: {size} bytes wanted at {at}, {len(data)} there")
+        return data
+
+    def _record(self, entry: ShardEntry, index: int, data: bytes) -> dict[str, Any]:
+        try:
+            record = json.loads(data.decode())  # decoding first spares it from guessing the encoding
+            if "id" not in record:
+                raise ValueError("it has no id")
+        except (ValueError, TypeError) as error:
+            raise UserError(
+                f"{self._prefix}{entry.name}.tar: damaged: the record of {entry.split} sample {index} is "
+                f"unreadable ({error}); run `vemo shards verify`"
+            ) from error
+        return self.overlay.apply(record) if self.overlay else record
+
+    def _check_size(self, entry: ShardEntry) -> None:
+        path = self.folder / f"{entry.name}.tar"
+        try:
+            size = path.stat().st_size
+            (self.folder / f"{entry.name}.index.npy").stat()
+        except OSError as error:
+            raise UserError(f"{error.filename}: missing, though {SHARDS_NAME} lists it") from error
+        if size != entry.bytes:
+            state = "truncated" if size < entry.bytes else "damaged"
+            raise UserError(f"{path}: {state}: {size} bytes, {SHARDS_NAME} says {entry.bytes}")
+
+    def _report_unknown_edits(self) -> None:
+        plain = (record["id"] for split in self.splits for record in self.records(split))
+        unknown = self.overlay.unknown(plain)
+        if unknown:
+            logger.warning(
+                "%s edits %d ids that %s does not hold, such as %s",
+                self.overlay.path, len(unknown), self.folder, ", ".join(unknown[:5]),
+            )  # fmt: skip
+
+
+class _Descriptor:
+    """An open file, closed when nobody holds it any more: dropping it from a cache cannot disturb a
+    reader."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, path: str) -> None:
+        self.number = -1
+        self.number = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+
+    def read(self, size: int, at: int) -> bytes:
+        data = os.pread(self.number, size, at)
+        if len(data) == size or not data:
+            return data
+        # A single read stops at 2 GB on Linux and may stop short on network file systems.
+        return data + self.read(size - len(data), at + len(data))
+
+    def __del__(self) -> None:
+        if self.number >= 0:
+            os.close(self.number)

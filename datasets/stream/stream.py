@@ -1,0 +1,304 @@
+"""Local shards to batches: training order that resumes exactly, evaluation that sees every sample once.
+
+The order is computed in the main process, from (seed, epoch) alone; workers are sent the numbers of the
+samples to prepare. So it cannot depend on how many workers there are, when they were started, or where a run
+was stopped.
+"""
+
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from pydantic import BeforeValidator, Field
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from ...foundation.config import Config
+from ...foundation.errors import UserError
+from .collate import Batch, collate
+from .decode import ImageLoader, fast_packages
+from .order import epoch_order, sample_seeds
+from .shardset import ShardSet
+
+View = Callable[[Callable[[], Tensor], dict[str, Any], int], dict[str, Any]]
+"""view(image_loader, record, seed) -> dict of tensors, numbers and strings. Picklable, and nothing in it is
+random but through the seed. Called in workers."""
+
+
+def _path_or_url(value: Any) -> Any:
+    return Path(value) if isinstance(value, str) and "://" not in value else value
+
+
+class StreamConfig(Config):
+    """Where the samples come from and who prepares them."""
+
+    shards: Annotated[Path | str, BeforeValidator(_path_or_url)] = Field(
+        description="folder or URL of a shard set (what `vemo shards build` wrote)"
+    )
+    split: str = Field("train", description="which split of it")
+    workers: int = Field(
+        0, ge=0, description="loader processes per rank; 0 prepares batches in the training process"
+    )
+    fast: bool = Field(False, description="decode with simplejpeg and OpenCV (the `fast` extra)")
+
+
+class BatchSource(Protocol):
+    """What a trainer needs to know of a stream."""
+
+    samples_per_epoch: int
+
+    def batches(self, start: int) -> Iterator[Batch]: ...
+
+
+class Work(NamedTuple):
+    """One micro-batch to prepare."""
+
+    position: int  # global number of samples before it, for messages
+    indices: np.ndarray  # int64 [micro-batch]
+    seeds: np.ndarray  # int64, like indices
+
+
+class Failure(NamedTuple):
+    """A user error in a worker, carried home: exceptions themselves arrive as pages of traceback."""
+
+    message: str
+
+
+class Preparation(Dataset[Any]):
+    """Work -> batch: read, decode, view, collate. Runs in workers; any failure names the sample."""
+
+    def __init__(self, shards: ShardSet, split: str, view: View, fast: bool) -> None:
+        self.shards, self.split, self.view, self.fast = shards, split, view, fast
+
+    def __getitem__(self, work: Work) -> Batch | Failure:
+        try:
+            return self.prepare(work)
+        except UserError as error:
+            return Failure(str(error))
+
+    def prepare(self, work: Work) -> Batch:
+        pairs = zip(work.indices.tolist(), work.seeds.tolist())
+        return collate([self._sample(index, seed) for index, seed in pairs])
+
+    def _sample(self, index: int, seed: int) -> dict[str, Any]:
+        record, data = self.shards.read(self.split, index)
+        try:
+            return apply_view(self.view, data, record, index, seed, self.fast)
+        except UserError as error:
+            raise UserError(f"{self._name(index, record)}: {error}") from error
+        except Exception as error:
+            error.add_note(f"while preparing {self._name(index, record)}")
+            raise
+
+    def _name(self, index: int, record: dict[str, Any]) -> str:
+        shard = self.shards.shard_of(self.split, index)
+        return f"{self.shards.folder}: sample {record['id']} (number {index} of {self.split}, in {shard}.tar)"
+
+
+def apply_view(
+    view: View, data: bytes, record: dict[str, Any], index: int, seed: int, fast: bool
+) -> dict[str, Any]:
+    """One sample as its view gives it, with "index" and "seed" added."""
+    return {**view(ImageLoader(data, fast), record, seed), "index": index, "seed": seed}
+
+
+class TrainStream:
+    """Endless training batches from a local shard set.
+
+    The epoch's permutation is a function of (seed, epoch). Global batch k of an epoch is its k-th run of
+    `global_batch` samples; what does not fill one is left out (other samples in every epoch). Rank r prepares
+    the r-th of `world` contiguous parts of it, in `accumulation` contiguous micro-batches. So a position,
+    counted in samples over all ranks, means the same with any number of ranks, micro-batches and workers.
+
+    Args:
+        shardset: an open shard set.
+        view: makes a sample's tensors; see `View`.
+        global_batch: samples per optimizer step, over all ranks.
+        workers: loader processes; 0 prepares batches in this process.
+        fast: hand views the fast decoder.
+
+    Raises:
+        UserError: an unknown split, fewer samples than one global batch, or a global batch that does not
+        divide.
+    """
+
+    def __init__(
+        self,
+        shardset: ShardSet,
+        split: str,
+        view: View,
+        global_batch: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+        accumulation: int = 1,
+        workers: int = 0,
+        fast: bool = False,
+    ) -> None:
+        count = shardset.count(split)
+        check_batch(global_batch, world, accumulation, count, f"{shardset.folder}: split {split!r}")
+        if fast:
+            fast_packages()  # missing packages are reported now, not by a worker
+        self.samples_per_epoch = count // global_batch * global_batch
+        self.global_batch, self.seed, self.rank, self.world = global_batch, seed, rank, world
+        self.accumulation, self.workers = accumulation, workers
+        self._count = count
+        self._preparation = Preparation(shardset, split, view, fast)
+
+    def batches(self, start: int = 0) -> Iterator[Batch]:
+        """This rank's micro-batches from global sample position `start` on, without end.
+
+        Raises:
+            UserError: `start` is not the beginning of a global batch; while iterating, a sample that cannot
+            be prepared.
+        """
+        check_start(start, self.global_batch)
+        return prepared(self._preparation, _Endless(self, start), self.workers)
+
+    def work(self, start: int) -> Iterator[Work]:
+        """What `batches` will prepare: numbers only, cheap."""
+        micro_batch = self.global_batch // (self.world * self.accumulation)
+        position = start
+        while True:
+            epoch, within = divmod(position, self.samples_per_epoch)
+            order = epoch_order(self._count, self.seed, epoch)
+            for first in range(within, self.samples_per_epoch, self.global_batch):
+                begin = first + self.rank * micro_batch * self.accumulation
+                for low in range(begin, begin + micro_batch * self.accumulation, micro_batch):
+                    indices = order[low : low + micro_batch]
+                    yield Work(position, indices, sample_seeds(self.seed, epoch, indices))
+                position += self.global_batch
+
+
+class _Endless(Sampler[Work]):
+    def __init__(self, stream: TrainStream, start: int) -> None:
+        self.stream, self.start = stream, start
+
+    def __iter__(self) -> Iterator[Work]:
+        return self.stream.work(self.start)
+
+
+def evaluation_batches(
+    shardset: ShardSet,
+    split: str,
+    view: View,
+    batch_size: int,
+    rank: int = 0,
+    world: int = 1,
+    workers: int = 0,
+    fast: bool = False,
+) -> Iterator[Batch]:
+    """Every sample of a split exactly once over all ranks, in order; the last batch of a rank may be smaller.
+
+    Ranks take contiguous parts that differ by at most one sample, so they may do different numbers of
+    batches: no collective operation inside the loop. A sample's seed is that of stream seed 0, epoch 0.
+    """
+    count = shardset.count(split)
+    mine = np.arange(count * rank // world, count * (rank + 1) // world)
+    work = [
+        Work(int(part[0]), part, sample_seeds(0, 0, part))
+        for part in (mine[low : low + batch_size] for low in range(0, len(mine), batch_size))
+    ]
+    return prepared(Preparation(shardset, split, view, fast), work, workers)
+
+
+def prepared(preparation: Preparation, work: Any, workers: int) -> Iterator[Batch]:
+    """Batches in the order of `work`, prepared here (workers=0) or by that many processes."""
+    if workers == 0:
+        for each in work:
+            yield preparation.prepare(each)
+        return
+    loader = DataLoader(
+        preparation,
+        batch_size=None,
+        sampler=work,
+        num_workers=workers,
+        collate_fn=unchanged,
+        worker_init_fn=start_worker,
+        # Its own generator: by default the loader would draw from the global one and change a run's random
+        # numbers.
+        generator=torch.Generator(),
+    )
+    yield from checked(loader)
+
+
+def checked(loader: Iterable[Batch | Failure]) -> Iterator[Batch]:
+    """A loader's batches; failures of its workers as user errors."""
+    delivered = 0
+    try:
+        for batch in loader:
+            if isinstance(batch, Failure):
+                raise UserError(batch.message)
+            yield batch
+            delivered += 1
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error) or (
+            "exited" not in str(error) and "killed" not in str(error)
+        ):
+            raise
+        what = str(error).splitlines()[0].rstrip(". ")
+        raise UserError(
+            f"a loader worker died before batch {delivered} of this iteration ({what}); "
+            "out of memory is the usual cause, workers=0 shows the sample"
+        ) from error
+
+
+def start_worker(number: int) -> None:
+    """Ctrl-C is for the main process to handle; it ends its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def unchanged(batch: Any) -> Any:
+    """The collate function of loaders whose datasets collate."""
+    return batch
+
+
+def check_batch(global_batch: int, world: int, accumulation: int, count: int, where: str) -> None:
+    """Refuse batch sizes that do not divide or do not exist, with the numbers."""
+    if global_batch < 1 or global_batch % (world * accumulation):
+        raise UserError(
+            f"batch_size {global_batch} cannot be divided among {world} ranks × {accumulation} "
+            "accumulation steps"
+        )
+    if count < global_batch:
+        raise UserError(
+            f"{where} has {count} samples, fewer than one batch of {global_batch}; lower batch_size"
+        )
+
+
+def check_start(start: int, global_batch: int) -> None:
+    """Refuse positions inside a global batch."""
+    if start < 0 or start % global_batch:
+        raise UserError(f"cannot start at sample {start}: not a multiple of the batch size {global_batch}")
+
+
+def open_batches(
+    config: StreamConfig,
+    view: View,
+    *,
+    global_batch: int,
+    seed: int,
+    rank: int = 0,
+    world: int = 1,
+    accumulation: int = 1,
+) -> BatchSource:
+    """The training stream a config asks for: local for a folder, webdataset for a URL."""
+    options: dict[str, Any] = {
+        "split": config.split,
+        "view": view,
+        "global_batch": global_batch,
+        "seed": seed,
+        "rank": rank,
+        "world": world,
+        "accumulation": accumulation,
+        "workers": config.workers,
+        "fast": config.fast,
+    }
+    if isinstance(config.shards, Path):
+        return TrainStream(ShardSet(config.shards), **options)
+    from .remote import RemoteTrainStream  # imports webdataset, which local training does not need
+
+    return RemoteTrainStream(config.shards, **options)
