@@ -1,0 +1,124 @@
+"""From a sample's record to the sentence the text teacher reads (paper: text T built from the annotations).
+
+Attributes come first; a dataset without them gives its caption, and one without captions the name of its
+label. `faithful` inserts the values unchanged in the released order; `safe` cleans them and puts the emotion
+first, where a cut at the context length cannot reach it. The public description gives the words; full stops
+are our choice.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field
+
+from ..datasets.taxonomy import class_index, label_space
+from ..foundation.config import Config
+
+FACE_SPACES = {"fer7", "fer8", "caer7"}  # labels of these spaces say what a face shows
+BRIGHTNESS = ("very dark", "dark", "neither dark nor bright", "bright", "very bright")
+COLORFULNESS = ("almost without color", "muted in color", "moderately colorful", "colorful", "very colorful")
+_NOT_WORDS = re.compile(r"https?://\S*|(?<!\w)@\w+:?|^RT\b")
+
+
+class SentenceConfig(Config):
+    """How sentences are made."""
+
+    style: Literal["safe", "faithful"] = Field(
+        "safe", description="faithful: raw values in the released order; safe: cleaned values, emotion first"
+    )
+    text_emotion: bool = Field(
+        True, description="Say the label in the sentence. false: pretraining does not see emotion labels"
+    )
+    verbal_bins: bool = Field(
+        True, description="safe style: say 'dark' or 'colorful', because CLIP cannot read 0.3"
+    )
+    objects: int = Field(6, ge=1, description="safe style: name at most this many objects")
+
+
+class SentenceBuilder:
+    """record → sentence, "" where nothing is known of the image. Picklable, deterministic."""
+
+    def __init__(self, config: SentenceConfig) -> None:
+        self.config = config
+
+    def __call__(self, record: Mapping[str, Any]) -> str:
+        attributes: Mapping[str, Any] = record.get("attributes") or {}
+        parts = self._faithful(attributes) if self.config.style == "faithful" else self._safe(attributes)
+        emotion = _emotion(record) if self.config.text_emotion else ""
+        if not parts and (captions := record.get("captions")):
+            text = captions[0]["text"]
+            return text if self.config.style == "faithful" else _clean(_NOT_WORDS.sub(" ", text))
+        if emotion:
+            parts = [emotion, *parts] if self.config.style == "safe" else [*parts, emotion]
+        return " ".join(parts)
+
+    def _faithful(self, attributes: Mapping[str, Any]) -> list[str]:
+        parts = []
+        if "scene" in attributes:
+            parts.append(f"The scene type of this photo is {attributes['scene']}.")
+        if attributes.get("objects"):
+            parts.append(f"The main subjects are {_enumerate(attributes['objects'])}.")
+        brightness, colorfulness = attributes.get("brightness"), attributes.get("colorfulness")
+        if brightness is not None:
+            parts.append(
+                f"The image has a brightness of {brightness}" + ("." if colorfulness is None else "")
+            )
+        if colorfulness is not None:
+            parts.append(f"and color saturation of {colorfulness}.")
+        if "facial_expression" in attributes:
+            parts.append(f"Human facial expression is {attributes['facial_expression']}.")
+        if "human_action" in attributes:
+            parts.append(f"The action being performed is {attributes['human_action']}.")
+        return parts
+
+    def _safe(self, attributes: Mapping[str, Any]) -> list[str]:
+        parts = []
+        if scene := _clean(attributes.get("scene", "")):
+            parts.append(f"The scene type of this photo is {scene}.")
+        named = dict.fromkeys(filter(None, map(_clean, attributes.get("objects") or [])))
+        if objects := list({name.casefold(): name for name in reversed(named)}.values())[::-1]:
+            parts.append(f"The main subjects are {_enumerate(objects[: self.config.objects])}.")
+        if light := self._light(attributes.get("brightness"), attributes.get("colorfulness")):
+            parts.append(light)
+        if expression := _clean(attributes.get("facial_expression", "")):
+            parts.append(f"Human facial expression is {expression}.")
+        if action := _clean(attributes.get("human_action", "")):
+            parts.append(f"The action being performed is {action}.")
+        return parts
+
+    def _light(self, brightness: float | None, colorfulness: float | None) -> str:
+        if self.config.verbal_bins:
+            said = [
+                words[min(int(value * len(words)), len(words) - 1)]
+                for value, words in ((brightness, BRIGHTNESS), (colorfulness, COLORFULNESS))
+                if value is not None
+            ]
+            return f"The image is {' and '.join(said)}." if said else ""
+        values = (("brightness", brightness), ("color saturation", colorfulness))
+        said = [f"{name} of {value}" for name, value in values if value is not None]
+        return f"The image has a {' and '.join(said)}." if said else ""
+
+
+def _emotion(record: Mapping[str, Any]) -> str:
+    """The sentence that says the first hard label of the record; "" where there is none."""
+    for name in record.get("labels") or {}:
+        space = label_space(name)
+        if (place := class_index(record, space)) is None:
+            continue
+        word = space.names[place].rpartition("/")[2].replace("_", " ")
+        if name in FACE_SPACES:
+            return f"The facial expression is {word}."
+        return f"The overall emotion conveyed is {word}."
+    return ""
+
+
+def _clean(value: str) -> str:
+    """Underscores and slashes become blanks; blanks are single and nowhere at the ends."""
+    return " ".join(re.sub(r"[_/]", " ", value).split())
+
+
+def _enumerate(names: list[str]) -> str:
+    """a | a and b | a, b and c"""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last

@@ -1,0 +1,124 @@
+"""What pretraining sees of a sample: the scene, the person in it, and the sentence (paper: I, B and T)."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from ..datasets.stream.transforms import (
+    Region,
+    box_region,
+    horizontal_flip,
+    load_random_resized_crop,
+    random_resized_crop,
+    resize_region,
+)
+from ..foundation.config import Config
+from .sentences import SentenceBuilder
+
+RATIO = (3 / 4, 4 / 3)
+SMALLEST_PERSON = 32  # pixels; a smaller crop shows nothing
+
+
+class ViewConfig(Config):
+    """How the two views are cut. Flips: `tie_flip` mirrors the person exactly when the scene is mirrored."""
+
+    scale: tuple[float, float] = Field(
+        (0.2, 1.0), description="Area of the scene crop, as a share of the image"
+    )
+    interpolation: Literal["bilinear", "bicubic"] = "bicubic"
+    flip: float = Field(0.5, ge=0, le=1, description="Probability of mirroring")
+    person_view: Literal["crop", "second_view", "none"] = Field(
+        "crop",
+        description="crop: the person's box; second_view: another random crop, which is what the released "
+        "code does; none: no person branch",
+    )
+    person: Literal["score_and_size", "score", "size"] = Field(
+        "score_and_size", description="Which of several persons: score·√area, score (as released), or area"
+    )
+    margin: float = Field(0.1, ge=0, description="Widening of the box on each side, as a share of its side")
+    tie_flip: bool = False
+
+    @model_validator(mode="after")
+    def _scale_is_a_range(self) -> "ViewConfig":
+        low, high = self.scale
+        if not 0 < low <= high <= 1:
+            raise ValueError(f"scale must be 0 < low ≤ high ≤ 1, got {list(self.scale)}")
+        return self
+
+
+class PretrainView:
+    """A stream view → {"scene", "person": uint8 [3, S, S], "has_person": bool, "sentence": str}.
+
+    Picklable; the image is decoded once; all that is random comes from the sample's seed. "person" is absent
+    with person_view=none. Without a usable box it shows the whole image and "has_person" is false.
+    """
+
+    def __init__(self, config: ViewConfig, image_size: int, sentence: SentenceBuilder) -> None:
+        self.config = config
+        self.image_size = image_size
+        self.sentence = sentence
+
+    def __call__(
+        self, image_loader: Callable[[], Tensor], record: dict[str, Any], seed: int
+    ) -> dict[str, Any]:
+        config, size = self.config, self.image_size
+        # Two streams of random numbers: the scene of a seed is the same whatever the person branch does.
+        scene_numbers, person_numbers = (np.random.default_rng([seed % 2**64, branch]) for branch in (0, 1))
+        if config.person_view == "none":
+            scene = load_random_resized_crop(
+                image_loader, size, config.scale, RATIO, scene_numbers, config.interpolation
+            )
+            scene = horizontal_flip(scene, scene_numbers, config.flip)
+            return {"scene": scene, "has_person": False, "sentence": self.sentence(record)}
+        image, fast = image_loader(), getattr(image_loader, "fast", False)
+        options: Any = {"interpolation": config.interpolation, "fast": fast}
+        scene = random_resized_crop(image, size, config.scale, RATIO, scene_numbers, **options)
+        mirrored = scene_numbers.random() < config.flip
+        if config.person_view == "second_view":
+            region = None
+            person = random_resized_crop(image, size, config.scale, RATIO, person_numbers, **options)
+        else:
+            region = person_region(record, image.shape[1], image.shape[2], config)
+            person = resize_region(image, region or (0, 0, *image.shape[1:]), size, **options)
+        own = person_numbers.random() < config.flip
+        return {
+            "scene": horizontal_flip(scene, scene_numbers, float(mirrored)),
+            "person": horizontal_flip(person, person_numbers, float(mirrored if config.tie_flip else own)),
+            "has_person": region is not None,
+            "sentence": self.sentence(record),
+        }
+
+
+def person_region(record: dict[str, Any], height: int, width: int, config: ViewConfig) -> Region | None:
+    """The part of the image that shows the chosen person, in whole pixels; None where no box is usable.
+
+    The box is widened by the margin, then its shorter side towards a square as far as the image reaches, so
+    that resizing to a square bends the person little and cuts nothing off (our choice).
+    """
+    boxes = [
+        (person["box"], person.get("score") or 0.0)
+        for person in record.get("persons") or []
+        if _inside(person["box"], height, width)
+    ]
+    if not boxes:
+        return None
+    box, _ = max(boxes, key=lambda pair: _merit(*pair, config.person))
+    top, left, tall, wide = box_region(box, height, width, config.margin)
+    if min(tall, wide) < SMALLEST_PERSON:
+        return None
+    side = max(tall, wide)
+    return box_region((left, top, left + wide, top + tall), height, width, minimum=side)
+
+
+def _merit(box: Sequence[float], score: float, rule: str) -> float:
+    area = (box[2] - box[0]) * (box[3] - box[1])
+    return {"score": score, "size": area, "score_and_size": score * area**0.5}[rule]
+
+
+def _inside(box: Sequence[float], height: int, width: int) -> bool:
+    """Some of the box, of a size above zero, lies in the image."""
+    x1, y1, x2, y2 = max(box[0], 0), max(box[1], 0), min(box[2], width), min(box[3], height)
+    return x1 < x2 and y1 < y2
