@@ -2,9 +2,9 @@
 
     nice .venv/bin/python benchmarks/build_memory.py [--sizes 1000 10000 100000]
 
-Draws small JPEGs, builds them with the command as people run it, and adds up the memory of the process and its
-children every few milliseconds. `rss` counts a page once for every process that maps it, so it is an upper bound; `pss`
-shares such pages out. The claim under test: peak rss stays below 500 MB at every size.
+Draws small JPEGs, builds them with the command as people run it, and adds up the memory of the process and
+its children every few milliseconds. `rss` counts a page once for every process that maps it, so it is an
+upper bound; `pss` shares such pages out. The claim under test: peak rss stays below 500 MB at every size.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def main() -> None:
             rows.append({"samples": size, **peak_memory(root, Path(scratch) / f"out-{size}", given.workers)})
             print(rows[-1], flush=True)
     payload = {
-        "claim": f"peak memory of `vemo shards build` stays below {LIMIT_MB} MB from 1,000 to 100,000 samples",
+        "claim": f"peak rss of `vemo shards build` stays below {LIMIT_MB} MB, 1,000 to 100,000 samples",
         "data": "64x48 JPEGs of seeded noise, drawn by this script (seed: the image's number)",
         "workers": given.workers,
         "peak": rows,

@@ -1,4 +1,4 @@
-"""What the benchmarks share: candidates measured in alternation, results written with all it takes to repeat them."""
+"""What the benchmarks share: candidates measured in turn, and results with all it takes to repeat them."""
 
 import datetime
 import importlib.metadata
@@ -62,7 +62,7 @@ def machine() -> dict[str, Any]:
 
 
 def write_result(name: str, payload: dict[str, Any]) -> str:
-    """Write docs/results/NAME.json: the payload, and command, date, machine and versions; returns the text."""
+    """Write docs/results/NAME.json: payload, command, date, machine, versions; returns the text."""
     result = {
         **payload,
         "command": command(),

@@ -1,19 +1,18 @@
 """Batches of 224-pixel training crops: what an image costs here, against the EmoSet reference way.
 
-    .venv/bin/python benchmarks/stream.py PHOTOS [--rounds 15]
+    .venv/bin/python benchmarks/stream.py PHOTOS [--rounds 21]
 
 PHOTOS is a folder or an archive of JPEGs. One process, one thread, CPU time, candidates in alternation,
 everything up to a collated batch:
-  reference      DataLoader over loose files: PIL, torchvision v1 RandomResizedCrop (bicubic) + flip +
-  ToTensor + Normalize default, fast  our stream on a shard set, uint8 batches (normalising is left to the
-  device): torchvision and antialiased,
-                 or simplejpeg and OpenCV
-  … normalised   the same with float32 and normalising done here, on the batch
-  … entropy      no pixels at all: simplejpeg at 1/8, grey. Nothing that decodes these JPEGs with libjpeg can
-  cost less,
-                 so reference / entropy is the ceiling of every ratio.
-The shards are built by `vemo.datasets.shards`: `original` copies the files, `s256` re-encodes them to a
-shorter side of 256 at quality 90.
+  reference        DataLoader over loose files: PIL, torchvision v1 RandomResizedCrop (bicubic), flip,
+                   ToTensor, Normalize
+  default, fast    our stream on a shard set, uint8 batches, normalising left to the device: torchvision and
+                   antialiased, or simplejpeg and OpenCV
+  … normalised     the same, and float32 and normalising done here, on the batch
+  … decoding only  reading and decoding, no crop, no batch: the ceiling of what any transform could reach
+  entropy          simplejpeg at 1/8, grey: no pixels at all, the ceiling of any libjpeg
+Two tiers of shards, built by `vemo.datasets.shards`: `original` copies the files, `s256` re-encodes them to a
+shorter side of 256 at quality 90. `--enlarge` resamples the photos first, to show what their size does.
 """
 
 import argparse
@@ -21,6 +20,7 @@ import statistics
 import tarfile
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,8 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 from vemo.datasets.shards import BuildConfig, build
-from vemo.datasets.stream import ShardSet, TrainStream
+from vemo.datasets.stream import ShardSet, TrainStream, decode
+from vemo.datasets.stream.order import generator
 from vemo.datasets.stream.transforms import horizontal_flip, load_random_resized_crop
 
 SIZE, SCALE, RATIO = 224, (0.2, 1.0), (3 / 4, 4 / 3)
@@ -67,9 +68,9 @@ class View:
     """The same crop and flip, uint8."""
 
     def __call__(self, image_loader: Any, record: dict[str, Any], seed: int) -> dict[str, Any]:
-        generator = np.random.default_rng(seed)
-        image = load_random_resized_crop(image_loader, SIZE, SCALE, RATIO, generator)
-        return {"image": horizontal_flip(image, generator, fast=image_loader.fast)}
+        draws = generator(seed)
+        image = load_random_resized_crop(image_loader, SIZE, SCALE, RATIO, draws)
+        return {"image": horizontal_flip(image, draws, fast=image_loader.fast)}
 
 
 def main() -> None:
@@ -98,6 +99,10 @@ def main() -> None:
         report(given.name, given.photos.name, files, sets, seconds, count)
 
 
+def entropy(data: bytes) -> Any:
+    return simplejpeg.decode_jpeg(data, "GRAY", fastdct=True, min_height=1, min_width=1)
+
+
 def make_candidates(
     files: list[Path], sets: dict[str, ShardSet], batch: int
 ) -> dict[str, Callable[[], None]]:
@@ -118,11 +123,10 @@ def make_candidates(
 
         return run
 
-    def entropy(shards: ShardSet) -> Callable[[], None]:
+    def only(shards: ShardSet, decoder: Callable[[bytes], Any]) -> Callable[[], None]:
         def run() -> None:
             for index in range(len(files)):
-                _, data = shards.read("train", index)
-                simplejpeg.decode_jpeg(data, "GRAY", fastdct=True, min_height=1, min_width=1)
+                decoder(shards.read("train", index)[1])
 
         return run
 
@@ -132,7 +136,8 @@ def make_candidates(
             stream = TrainStream(shards, "train", View(), batch, seed=0, fast=path == "fast")
             candidates[f"{path} {tier}"] = read(stream, normalise=False)
             candidates[f"{path} {tier} normalised"] = read(stream, normalise=True)
-        candidates[f"entropy {tier}"] = entropy(shards)
+            candidates[f"{path} {tier} decoding only"] = only(shards, partial(decode, fast=path == "fast"))
+        candidates[f"entropy {tier}"] = only(shards, entropy)
     return candidates
 
 
@@ -155,7 +160,7 @@ def report(
         rows[candidate] |= {"required": required, "holds": ratio >= required}
     pixels = [Image.open(file).size for file in files]
     payload = {
-        "claim": "ratio = CPU time of the reference / CPU time of the candidate, median of the rounds' ratios",
+        "claim": "ratio = CPU time of the reference / that of the candidate, median of the rounds' ratios",
         "data": {
             "name": name,
             "images": len(files),

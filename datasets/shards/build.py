@@ -93,14 +93,18 @@ def _pack_shards(config: BuildConfig, plan: Plan, done: dict[str, dict[str, Any]
     ]
     start = plan.rows - sum(spec.shard.samples for spec in specs)
     failed = sum(len(line["failures"]) for line in done.values())
-    with (
-        Progress("packing", plan.rows, start=start) as progress,
-        closing(map_over_processes(build_shard, specs, config.workers, lock=config.out)) as reports,
-    ):
-        for spec, report in reports:
-            append_json_line(config.out / SHARDS, asdict(report))
-            failed += len(report.failures)
-            progress.update(spec.shard.samples, failed=failed)
+    try:
+        with (
+            Progress("packing", plan.rows, start=start) as progress,
+            closing(map_over_processes(build_shard, specs, config.workers, lock=config.out)) as reports,
+        ):
+            for spec, report in reports:
+                append_json_line(config.out / SHARDS, asdict(report))
+                failed += len(report.failures)
+                progress.update(spec.shard.samples, failed=failed)
+    finally:
+        for part in config.out.glob("*.part"):  # of workers that were stopped; a full disk needs the room
+            part.unlink()
 
 
 def _finish(config: BuildConfig, reader: Reader, plan: Plan, settings: dict[str, Any]) -> None:

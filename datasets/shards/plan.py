@@ -61,23 +61,20 @@ def make_plan(
     spool = path.with_name("rows.jsonl")
     splits: dict[str, int] = {}
     offsets, keys, codes, groups = array("Q"), array("Q"), array("H"), array("Q")
+    position = 0
     with spool.open("wb", buffering=2**20) as stream:
         for row in rows:
             split = row.split or draw_split(row.group or row.id, fractions, seed)
-            if not SPLIT_NAME.match(split):
+            if split not in splits and not SPLIT_NAME.match(split):
                 raise UserError(f"{row.path}: split {split!r} cannot name a file; use a-z, 0-9, _ and -")
-            offsets.append(stream.tell())
+            offsets.append(position)
             keys.append(int.from_bytes(sha256_of_text(f"order\0{row.id}")[:8]))
             codes.append(splits.setdefault(split, len(splits)))
             groups.append(int.from_bytes(sha256_of_text(row.group)[:8]) if row.group else 0)
             line = _encode([row.id, row.split, row.group, row.path, row.facts])
-            stream.write(line.encode() + b"\n")
-    code, group, offset = (
-        np.array(codes, np.uint16),
-        np.array(groups, np.uint64),
-        np.array(offsets, np.uint64),
-    )
-    key = np.array(keys, np.uint64)
+            position += stream.write(line.encode() + b"\n")
+    code, group = np.array(codes, np.uint16), np.array(groups, np.uint64)
+    offset, key = np.array(offsets, np.uint64), np.array(keys, np.uint64)
     names = list(splits)
 
     shards: list[PlannedShard] = []
@@ -116,13 +113,12 @@ def read_rows(path: Path, offset: int, samples: int) -> Iterator[Row]:
 def _straddling(group: np.ndarray, code: np.ndarray) -> list[list[int]]:
     """For every group in more than one split, one row of each split."""
     grouped = np.flatnonzero(group)
-    _, firsts = np.unique(
-        np.stack([group[grouped], code[grouped].astype(np.uint64)]), axis=1, return_index=True
-    )
+    if not len(grouped):
+        return []
+    pairs = np.stack([group[grouped], code[grouped].astype(np.uint64)])
+    _, firsts = np.unique(pairs, axis=1, return_index=True)
     members = grouped[firsts]  # one row for each pair of group and split, sorted by group
-    starts = (
-        np.flatnonzero(np.r_[True, group[members][1:] != group[members][:-1]]) if len(members) else members
-    )
+    starts = np.flatnonzero(np.r_[True, group[members][1:] != group[members][:-1]])
     ends = [*starts[1:], len(members)]
     return sorted(members[a:b].tolist() for a, b in zip(starts, ends) if b - a > 1)
 

@@ -19,7 +19,7 @@ from .layout import member_key
 from .plan import PlannedShard, read_rows
 from .tar import TarShard
 
-GROUP_IMAGES, GROUP_BYTES = 16, 4 * 2**20
+GROUP_IMAGES, GROUP_BYTES = 32, 4 * 2**20
 # Made once: json.dumps with options makes an encoder for every call.
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 

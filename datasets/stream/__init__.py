@@ -6,6 +6,7 @@ belong to the tasks that need them), and anything that runs on the device.
 """
 
 from .decode import DecodeError, ImageLoader, decode
+from .order import generator
 from .overlay import Overlay, read_overlay
 from .shardset import ShardSet
 from .stream import BatchSource, StreamConfig, TrainStream, View, evaluation_batches, open_batches
@@ -23,6 +24,7 @@ __all__ = [
     "View",
     "decode",
     "evaluation_batches",
+    "generator",
     "open_batches",
     "read_overlay",
 ]

@@ -12,6 +12,7 @@ import functools
 import io
 import warnings
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,6 +32,9 @@ _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _BARE_MARKERS = frozenset((0x01, *range(0xD0, 0xD8)))
 
 
+Header = tuple[int, int, int, int]  # height, width, components, EXIF orientation
+
+
 class DecodeError(UserError):
     """These bytes are no image that can be decoded. The stream adds which sample they belong to."""
 
@@ -45,13 +49,16 @@ def decode(data: bytes, fast: bool = False, scale: int = 1) -> Tensor:
         data: a JPEG, PNG, WebP, GIF, BMP or TIFF file.
         fast: decode JPEG with simplejpeg (the `fast` extra); other formats are not affected.
         scale: 1, 2, 4 or 8; decode JPEG at 1/scale of its size (rounded up). Only with `fast`, and without
-            effect where `decodes_scaled` says so.
+            effect on CMYK, on rotated images and on other formats.
 
     Raises:
         DecodeError: damaged, unknown or too large.
         UserError: `fast` without its packages.
     """
-    header = jpeg_header(data)
+    return _decode(data, jpeg_header(data), fast, scale)
+
+
+def _decode(data: bytes, header: Header | None, fast: bool, scale: int) -> Tensor:
     if header is not None:
         height, width, components, orientation = header
         _refuse_bombs(height, width)
@@ -62,7 +69,9 @@ def decode(data: bytes, fast: bool = False, scale: int = 1) -> Tensor:
         # CMYK needs colour handling that torchvision does only roughly.
         if components != 4:
             try:
-                image = decode_jpeg(_as_tensor(data), ImageReadMode.RGB, apply_exif_orientation=orientation != 1)
+                image = decode_jpeg(
+                    _as_tensor(data), ImageReadMode.RGB, apply_exif_orientation=orientation != 1
+                )
                 return _interleaved(image)
             except RuntimeError:
                 pass  # Pillow has the last word
@@ -77,7 +86,10 @@ def decode(data: bytes, fast: bool = False, scale: int = 1) -> Tensor:
 
 def image_size(data: bytes) -> tuple[int, int]:
     """(height, width) as `decode` will return them, from the header alone."""
-    header = jpeg_header(data)
+    return _size(data, jpeg_header(data))
+
+
+def _size(data: bytes, header: Header | None) -> tuple[int, int]:
     if header is not None:
         height, width, _, orientation = header
         return (width, height) if orientation >= 5 else (height, width)
@@ -87,13 +99,7 @@ def image_size(data: bytes) -> tuple[int, int]:
     return (width, height) if turned else (height, width)
 
 
-def decodes_scaled(data: bytes) -> bool:
-    """Whether `decode(data, fast=True, scale=…)` honours its scale."""
-    header = jpeg_header(data)
-    return header is not None and header[2] != 4 and header[3] == 1
-
-
-def jpeg_header(data: bytes) -> tuple[int, int, int, int] | None:
+def jpeg_header(data: bytes) -> Header | None:
     """(height, width, components, EXIF orientation) of a JPEG file, before orientation; None if it is not
     one."""
     if data[:3] != b"\xff\xd8\xff":
@@ -136,25 +142,26 @@ class ImageLoader:
     so that the fast path need not decode pixels that the crop will throw away.
     """
 
-    __slots__ = ("data", "fast")
+    __slots__ = ("_header", "data", "fast")
 
     def __init__(self, data: bytes, fast: bool = False) -> None:
         self.data = data
         self.fast = fast
+        self._header = jpeg_header(data)
 
     def __call__(self, scale: int = 1) -> Tensor:
         """uint8 RGB [3, H, W]; at 1/scale of the size only where `scales` is true."""
-        return decode(self.data, self.fast, scale)
+        return _decode(self.data, self._header, self.fast, scale)
 
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) in pixels at full size."""
-        return image_size(self.data)
+        return _size(self.data, self._header)
 
     @property
     def scales(self) -> bool:
         """Whether a scale other than 1 is honoured."""
-        return self.fast and decodes_scaled(self.data)
+        return self.fast and self._header is not None and self._header[2:] in ((1, 1), (3, 1))
 
 
 @functools.cache
@@ -183,7 +190,8 @@ def _decode_simplejpeg(data: bytes, height: int, width: int, scale: int) -> Tens
 
 
 def _decode_pillow(data: bytes) -> Tensor:
-    with _opened(data) as image:
+    with _opened(data) as image, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "Corrupt EXIF data" and the like, where pixels are whole
         try:
             _refuse_bombs(image.height, image.width)
             pixels = np.array(to_rgb(image))
@@ -199,7 +207,7 @@ def _opened(data: bytes) -> Image.Image:
         raise DecodeError("the image has zero bytes")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")
             return Image.open(io.BytesIO(data))
     except Image.DecompressionBombError as error:
         raise DecodeError(f"image too large: {error}") from error
@@ -237,6 +245,6 @@ def _as_tensor(data: bytes) -> Tensor:
     return torch.frombuffer(bytearray(data), dtype=torch.uint8)
 
 
-def _interleaved(image: Tensor) -> Tensor:
+def _interleaved(image: Any) -> Tensor:
     """The same [3, H, W] on [H, W, 3] memory; a copy only for rotated images and PNG."""
     return image.permute(1, 2, 0).contiguous().permute(2, 0, 1)

@@ -14,7 +14,7 @@ import json
 import os
 import random
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from itertools import accumulate, islice
 from typing import Any
@@ -32,10 +32,9 @@ from .order import epoch_order, sample_seeds
 from .stream import Failure, View, apply_view, check_batch, check_start, checked, start_worker, unchanged
 
 os.environ["WDS_SECURE"] = "1"  # webdataset reads it when it is imported: no `pipe:` URLs, no pickles
-import webdataset
-from webdataset import tariterators
+from webdataset import filters, tariterators, utils
 
-webdataset.utils.enforce_security = True  # in case somebody imported it before us
+utils.enforce_security = True  # pyright: ignore[reportAttributeAccessIssue] # in case somebody imported it before us
 
 
 class RemoteTrainStream:
@@ -102,7 +101,7 @@ class RemoteTrainStream:
             chunks.close()  # ends the epoch's workers
             epoch, within = epoch + 1, 0
 
-    def _passes(self, epoch: int, skip: int) -> Iterator[Batch]:
+    def _passes(self, epoch: int, skip: int) -> Generator[Batch, None, None]:
         """Chunks of samples from this rank's shards of an epoch, over and over, less the first `skip`
         samples."""
         mine = epoch_order(self._shards, self.seed, epoch)[self.rank :: self.world].tolist()
@@ -161,7 +160,7 @@ class _Samples:
         raw = self._raw(numbers)
         if self.shuffle:
             mixing = random.Random(int(sample_seeds(self.seed, epoch, np.array([reader]))[0]))
-            raw = webdataset.shuffle(self.shuffle, initial=self.shuffle, rng=mixing)(raw)
+            raw = filters.shuffle(self.shuffle, initial=self.shuffle, rng=mixing)(raw)
         for index, shard, members in islice(raw, skip, None):
             yield self._prepared(index, shard, members, epoch)
 

@@ -159,12 +159,15 @@ class ShardSet:
         except OSError as error:
             raise UserError(f"{self._prefix}{entry.name}.tar: cannot be read: {error.strerror}") from error
         if len(data) != size:
-            raise UserError(f"{self._prefix}{entry.name}.tar: truncated while in use: {size} bytes wanted at {at}, {len(data)} there")
+            raise UserError(
+                f"{self._prefix}{entry.name}.tar: truncated while in use: "
+                f"{size} bytes wanted at {at}, {len(data)} there"
+            )
         return data
 
     def _record(self, entry: ShardEntry, index: int, data: bytes) -> dict[str, Any]:
         try:
-            record = json.loads(data.decode())  # decoding first spares it from guessing the encoding
+            record = json.loads(data.decode())  # decoded here, json need not guess the encoding
             if "id" not in record:
                 raise ValueError("it has no id")
         except (ValueError, TypeError) as error:

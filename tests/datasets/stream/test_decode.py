@@ -1,6 +1,7 @@
 """Every kind of file that datasets hold comes out as uint8 RGB [3, H, W]; damage is an error, not a grey
 picture."""
 
+import contextlib
 import io
 import struct
 import zlib
@@ -163,7 +164,7 @@ def test_truncated_files_are_refused(form, fast, part):
 @pytest.mark.parametrize("data", [b"", b"\xff\xd8\xff", b"GIF89a", b"not an image" * 50, bytes(1000)])
 @pytest.mark.parametrize("fast", [False, True])
 def test_what_is_no_image(data, fast):
-    with pytest.raises(DecodeError, match="zero bytes|known format|undecodable"):
+    with pytest.raises(DecodeError, match=r"zero bytes|known format|undecodable"):
         decode(data, fast)
 
 
@@ -178,10 +179,8 @@ def test_headers_cut_anywhere_never_crash():
         trial = garbled.copy()
         trial[generator.integers(2, 300, 4)] = generator.integers(0, 256, 4)
         for fast in (False, True):
-            try:
+            with contextlib.suppress(DecodeError):
                 assert decode(trial.tobytes(), fast).shape[0] == 3
-            except DecodeError:
-                pass
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF"])

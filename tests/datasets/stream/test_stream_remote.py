@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from itertools import islice
+from pathlib import Path
 
 import pytest
 from vemo.datasets.stream import (
@@ -184,8 +185,7 @@ class Flaky(Quiet):
     def do_GET(self):
         if not self.path.endswith(".tar"):
             return super().do_GET()
-        with open(self.translate_path(self.path), "rb") as stream:
-            content = stream.read()
+        content = Path(self.translate_path(self.path)).read_bytes()
         start = 0
         if self.ranges and (wanted := self.headers.get("Range")):
             start = int(wanted.removeprefix("bytes=").rstrip("-"))
@@ -218,7 +218,7 @@ class Hopeless(Flaky):
     def do_GET(self):
         if ".tar" in self.path:
             self.send_response(200)
-            self.send_header("Content-Length", str(os.path.getsize(self.translate_path(self.path))))
+            self.send_header("Content-Length", str(Path(self.translate_path(self.path)).stat().st_size))
             self.end_headers()
             self.close_connection = True
             return None

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -46,13 +47,13 @@ def test_missing_folder_and_foreign_folder(tmp_path):
 
 def test_an_unfinished_build_says_how_to_go_on(toy):
     (toy / "manifest.json").unlink()
-    with pytest.raises(UserError, match="unfinished .* run `vemo shards build` again"):
+    with pytest.raises(UserError, match=r"unfinished .* run `vemo shards build` again"):
         ShardSet(toy)
 
 
 def test_damaged_manifest_and_other_format(toy):
     (toy / "manifest.json").write_text('{"format": 1, "spl')
-    with pytest.raises(UserError, match="manifest.json: damaged"):
+    with pytest.raises(UserError, match=r"manifest.json: damaged"):
         ShardSet(toy)
     (toy / "manifest.json").write_text('{"format": 9, "splits": {}}')
     with pytest.raises(UserError, match="shard format 9, this version reads 1"):
@@ -62,7 +63,7 @@ def test_damaged_manifest_and_other_format(toy):
 def test_a_lost_line_in_the_list(toy):
     lines = (toy / "shards.jsonl").read_text().splitlines()
     (toy / "shards.jsonl").write_text("\n".join(lines[:-1]) + "\n")
-    with pytest.raises(UserError, match="counts 23 samples in split 'train', shards.jsonl 17"):
+    with pytest.raises(UserError, match=r"counts 23 samples in split 'train', shards.jsonl 17"):
         ShardSet(toy)
 
 
@@ -90,7 +91,7 @@ def test_a_tar_cut_in_half_is_named(toy):
 def test_a_tar_cut_while_it_is_read(toy):
     shards = ShardSet(toy)
     os.truncate(toy / "val-00000.tar", 600)
-    with pytest.raises(UserError, match="val-00000.tar: truncated while in use"):
+    with pytest.raises(UserError, match=r"val-00000.tar: truncated while in use"):
         shards.read("val", 5)
 
 
@@ -101,7 +102,7 @@ def test_a_damaged_index_is_named(toy):
     path.write_bytes(content)
     shards = ShardSet(toy)
     assert shards.read("val", 0)[0]["n"] == 0
-    with pytest.raises(UserError, match="val-00001.index.npy: damaged"):
+    with pytest.raises(UserError, match=r"val-00001.index.npy: damaged"):
         shards.read("val", 6)
 
 
@@ -137,15 +138,19 @@ def test_a_fingerprint_follows_the_bytes(tmp_path, write_shards, image_bytes):
     assert plain.fingerprint == again.fingerprint != other.fingerprint
 
 
+def open_files():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def test_the_number_of_open_files_is_bounded(tmp_path, write_shards, monkeypatch):
     monkeypatch.setattr(shardset, "_MAX_OPEN", 3)
     shards = ShardSet(write_shards(tmp_path / "many", {"train": 20}, per_shard=1))
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_files()
     for _ in range(2):
         assert [shards.read("train", n)[0]["n"] for n in range(20)] == list(range(20))
-        assert len(os.listdir("/proc/self/fd")) <= before + 3
+        assert open_files() <= before + 3
     del shards
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_files() == before
 
 
 def test_threads_may_share_a_set_while_files_are_closed(tmp_path, write_shards, monkeypatch):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from vemo.datasets.stream import ShardSet, StreamConfig, TrainStream, open_batches
 from vemo.datasets.stream.collate import collate, split_batch
-from vemo.datasets.stream.order import epoch_order, sample_seeds
+from vemo.datasets.stream.order import epoch_order, generator, sample_seeds
 from vemo.foundation import UserError
 
 BATCH = 6  # 23 samples: three batches an epoch, five samples left out
@@ -28,6 +28,14 @@ def test_the_order_is_pinned():
     """Golden values: a change here breaks the exact resumption of every run ever started."""
     assert epoch_order(8, seed=3, epoch=1).tolist() == [4, 2, 0, 7, 1, 3, 6, 5]
     assert sample_seeds(3, 1, np.array([0, 7])).tolist() == [5214242197068442485, 6104010683263751420]
+
+
+def test_a_views_generator_is_pinned_and_uniform():
+    assert generator(5).integers(0, 1000, 4).tolist() == [692, 7, 986, 564]
+    assert generator(5).random() == generator(5).random() != generator(6).random()
+    first = np.array([generator(seed).random(2) for seed in range(4000)])
+    assert abs(first.mean(0) - 0.5).max() < 0.02 and abs(np.corrcoef(first.T)[0, 1]) < 0.05
+    assert abs(np.corrcoef(first[:-1, 0], first[1:, 0])[0, 1]) < 0.05  # neighbouring seeds are unrelated
 
 
 def test_order_and_seeds_are_well_mixed():
