@@ -4,6 +4,7 @@ Heavy modules are imported inside the commands, so that `vemo --help` and a mist
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -174,13 +175,25 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def speaker() -> str:
+    """Who prints an error: under torchrun every process may, and one may know what the others do not."""
+    rank = os.environ.get("RANK", "0")
+    return "vemo" if rank == "0" else f"vemo (rank {rank})"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Exit codes: 0 done, 1 done with faults found, 2 a user error, 130 interrupted."""
-    arguments = parser().parse_args(argv)
+    arguments, rest = parser().parse_known_args(argv)
+    if rest and (
+        "overrides" not in arguments or any(word.startswith("-") or "=" not in word for word in rest)
+    ):
+        parser().error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        arguments.overrides += rest  # argparse takes no key=value after an --option
     try:
         return arguments.run(arguments)
     except UserError as mistake:
-        print(f"vemo: {mistake}", file=sys.stderr)
+        print(f"{speaker()}: {mistake}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("vemo: interrupted", file=sys.stderr)

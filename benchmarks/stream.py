@@ -33,7 +33,8 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 from vemo.datasets.shards import BuildConfig, build
-from vemo.datasets.stream import ShardSet, TrainStream, decode
+from vemo.datasets.stream import ShardSet, TrainStream
+from vemo.datasets.stream.decode import decode
 from vemo.datasets.stream.order import generator
 from vemo.datasets.stream.transforms import horizontal_flip, load_random_resized_crop
 

@@ -70,7 +70,7 @@ def fingerprint(encoder: nn.Module) -> str:
         [*encoder.named_parameters(), *encoder.named_buffers()], key=lambda row: row[0]
     ):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 

@@ -42,20 +42,24 @@ class ProbeConfig(Config):
     train_split: str = "train"
     validation_split: str | None = "val"  # chooses learning rate and penalty; without one, inner folds do
     test_split: str = "test"
-    folds: int = Field(0, ge=0)  # instead of the splits: cross-validation over all images of `fold_splits`
+    folds: int = Field(
+        default=0, ge=0
+    )  # instead of the splits: cross-validation over all images of `fold_splits`
     fold_splits: tuple[str, ...] = ()  # every split of the shard set
     untrained: bool = True  # the same architecture with random weights
     colours: bool = True
     yardstick: str | None = None  # another encoder, as `checkpoint`
     zero_shot: bool = True  # where a teacher is given
     templates: tuple[str, ...] = ()  # zero-shot sentences, "{}" stands for the class; see prompts.yaml
-    crop_fraction: float = Field(1.0, gt=0, le=1)  # of the shorter side; 1: emotion can sit at the edge
+    crop_fraction: float = Field(
+        default=1.0, gt=0, le=1
+    )  # of the shorter side; 1: emotion can sit at the edge
     linear: LinearConfig = LinearConfig()
     neighbours: NeighboursConfig = NeighboursConfig()
-    resamples: int = Field(2000, ge=1000)
+    resamples: int = Field(default=2000, ge=1000)
     seed: int = 0
-    batch_size: int = Field(64, ge=1)
-    workers: int = Field(0, ge=0)
+    batch_size: int = Field(default=64, ge=1)
+    workers: int = Field(default=0, ge=0)
     precision: Precision = "fp32"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     cache: Path | None = None  # keeps features, found again by the encoder's and the shards' fingerprints
@@ -294,7 +298,10 @@ def _title(name: str, encoders: Mapping[str, nn.Module], teacher: Teacher | None
 
 
 def _protocol(config: ProbeConfig, splits: Mapping[str, str]) -> str:
+    criterion = config.linear.select_by.replace("_", "-").replace("f1", "F1")
     if config.folds:
-        return f"{config.folds} folds that keep groups whole, over {', '.join(splits.values())}"
-    chosen = f"chosen on {splits['validation']}" if "validation" in splits else "chosen by inner folds"
-    return f"trained on {splits['train']}, {chosen}, tested on {splits['test']}"
+        over = ", ".join(splits.values())
+        folds = f"{config.folds} folds that keep groups whole, over {over}"
+        return f"{folds}; chosen by {criterion} on inner folds"
+    where = splits.get("validation", "inner folds")
+    return f"trained on {splits['train']}, chosen by {criterion} on {where}, tested on {splits['test']}"

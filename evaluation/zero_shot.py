@@ -30,6 +30,8 @@ class Teacher(Protocol):
 class TeacherImages(nn.Module):
     """A teacher's image tower as an encoder, so that it can be probed beside the others."""
 
+    teacher: Teacher
+
     def __init__(self, teacher: Teacher) -> None:
         super().__init__()
         self.__dict__["teacher"] = teacher  # past nn.Module: moving this encoder must not move the caller's

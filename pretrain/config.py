@@ -19,7 +19,7 @@ class TeacherConfig(TeacherOptions):
     """Which teacher, where fitted or downloaded ones are kept, and the teacher's own options."""
 
     name: str = Field(
-        "stand-in",
+        default="stand-in",
         description="open_clip:MODEL/TAG_OR_FILE, stand-in, or pair:IMAGE_ENCODER+TEXT_ENCODER. Not loaded "
         "where the objective is reconstruction alone",
     )
@@ -33,8 +33,8 @@ class TeacherConfig(TeacherOptions):
 class FinalProbe(ProbeConfig):
     """The probe that ends a run: the release, on the run's own shards unless `shards` says otherwise."""
 
-    checkpoint: str = Field("", description="left empty: the release of this run")
-    shards: Path | None = None
+    checkpoint: str = Field(default="", description="left empty: the release of this run")
+    shards: Path | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 class PretrainConfig(Config):
@@ -42,7 +42,7 @@ class PretrainConfig(Config):
 
     out: Path = Field(description="Run folder; rerunning with the same folder resumes")
     licence: str | None = Field(
-        None,
+        default=None,
         description="Licence of the released weights; null: that of the images, by the manifest",
     )
     data: StreamConfig
@@ -52,7 +52,7 @@ class PretrainConfig(Config):
     teacher: TeacherConfig = TeacherConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     training: TrainerConfig = TrainerConfig()
-    probe: FinalProbe | None = Field(None, description="Probe the release at the end; null: not")
+    probe: FinalProbe | None = Field(default=None, description="Probe the release at the end; null: not")
 
     @model_validator(mode="after")
     def _person_branch_is_consistent(self) -> "PretrainConfig":

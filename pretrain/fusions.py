@@ -27,10 +27,10 @@ class FusionConfig(Config):
 
     name: FusionName = "easyfusion"
     activation: Literal["elu", "none"] = Field(
-        "none",
+        default="none",
         description="easyfusion: elu as released; it bounds γ below by −1, which biases cosines",
     )
-    heads: int = Field(3, ge=1)
+    heads: int = Field(default=3, ge=1)
 
 
 class EasyFusion(nn.Module):

@@ -22,22 +22,22 @@ from .masking import SCENE_SALT, random_masks
 class ModelConfig(Config):
     """The encoder, the decoder, and how much is masked. Defaults: ViT-B/16, MAE's decoder."""
 
-    image_size: int = Field(224, ge=16, description="Side of both views in pixels")
-    patch_size: int = Field(16, ge=2)
-    width: int = Field(768, ge=4)
-    depth: int = Field(12, ge=1)
-    heads: int = Field(12, ge=1)
-    mlp_ratio: float = Field(4.0, gt=0)
-    decoder_width: int = Field(512, ge=4)
-    decoder_depth: int = Field(8, ge=1)
-    decoder_heads: int = Field(16, ge=1)
-    mask_ratio: float = Field(0.75, ge=0, lt=1, description="Share of the patches that is hidden")
-    normalise_pixels: bool = Field(False, description="Predict each patch minus its mean, over its deviation")
+    image_size: int = Field(default=224, ge=16, description="Side of both views in pixels")
+    patch_size: int = Field(default=16, ge=2)
+    width: int = Field(default=768, ge=4)
+    depth: int = Field(default=12, ge=1)
+    heads: int = Field(default=12, ge=1)
+    mlp_ratio: float = Field(default=4.0, gt=0)
+    decoder_width: int = Field(default=512, ge=4)
+    decoder_depth: int = Field(default=8, ge=1)
+    decoder_heads: int = Field(default=16, ge=1)
+    mask_ratio: float = Field(default=0.75, ge=0, lt=1, description="Share of the patches that is hidden")
+    normalise_pixels: bool = Field(default=False, description="Standardise each patch of the target")
     pooling: Literal["token", "mean", "token+mean"] = Field(
-        "token", description="Feature of the released encoder: class token, mean of patches, or both"
+        default="token", description="Feature of the released encoder: class token, mean of patches, or both"
     )
     init: str | None = Field(
-        None,
+        default=None,
         description="Where the encoder starts: null = random; a release folder, or timm:NAME[@FILE] such as "
         "timm:vit_base_patch16_224.mae",
     )
@@ -92,7 +92,7 @@ class MaskedAutoencoder(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.trunk = build_trunk(config.architecture(), positions="sincos2d")
+        self.trunk: Any = build_trunk(config.architecture(), positions="sincos2d")
         width, rows = config.decoder_width, config.image_size // config.patch_size
         self.decoder_embed = nn.Linear(config.width, width)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, width))
@@ -104,7 +104,7 @@ class MaskedAutoencoder(nn.Module):
                 config.decoder_heads,
                 config.mlp_ratio,
                 qkv_bias=True,
-                norm_layer=partial(nn.LayerNorm, eps=1e-6),
+                norm_layer=partial(nn.LayerNorm, eps=1e-6),  # pyright: ignore[reportArgumentType]
             )
             for _ in range(config.decoder_depth)
         )

@@ -25,15 +25,17 @@ class SentenceConfig(Config):
     """How sentences are made."""
 
     style: Literal["safe", "faithful"] = Field(
-        "safe", description="faithful: raw values in the released order; safe: cleaned values, emotion first"
+        default="safe",
+        description="faithful: raw values, released order; safe: cleaned values, emotion first",
     )
     text_emotion: bool = Field(
-        True, description="Say the label in the sentence. false: pretraining does not see emotion labels"
+        default=True,
+        description="Say the label; false: pretraining does not see emotion labels",
     )
     verbal_bins: bool = Field(
-        True, description="safe style: say 'dark' or 'colorful', because CLIP cannot read 0.3"
+        default=True, description="safe style: say 'dark' or 'colorful', because CLIP cannot read 0.3"
     )
-    objects: int = Field(6, ge=1, description="safe style: name at most this many objects")
+    objects: int = Field(default=6, ge=1, description="safe style: name at most this many objects")
 
 
 class SentenceBuilder:

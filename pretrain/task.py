@@ -37,35 +37,35 @@ RELEASED_NAMES = {
 class Weights(Config):
     """Factors of the losses in the sum; the paper's are all 1."""
 
-    reconstruction: float = Field(1.0, gt=0)
-    similarity: float = Field(1.0, gt=0)
-    contrastive: float = Field(1.0, gt=0)
+    reconstruction: float = Field(default=1.0, gt=0)
+    similarity: float = Field(default=1.0, gt=0)
+    contrastive: float = Field(default=1.0, gt=0)
 
 
 class ObjectiveConfig(Config):
     """Which losses are summed, and whether the person takes part."""
 
     components: tuple[Component, ...] = Field(
-        ("reconstruction", "similarity", "contrastive", "fusion"),
+        default=("reconstruction", "similarity", "contrastive", "fusion"),
         description="Any losses, at least one; `fusion` adds the person branch (else the student is α alone)",
     )
     weights: Weights = Weights()
     fusion: FusionConfig = FusionConfig()
     projector: Literal["auto", "shared", "separate"] = Field(
-        "auto",
+        default="auto",
         description="α and β: shared = the decoder's input layer, as released (its width must be the "
         "teacher's); separate = a layer of their own; auto = shared where the widths agree",
     )
     center_rows: bool = Field(
-        True, description="contrastive: subtract each row's mean first (released: false)"
+        default=True, description="contrastive: subtract each row's mean first (released: false)"
     )
     texts_across_ranks: bool = Field(
-        False,
+        default=False,
         description="contrastive: compare over the sentences of all ranks. Then more ranks are no longer the "
         "same as more accumulation",
     )
     without_person: Literal["whole_image", "scene_alone"] = Field(
-        "whole_image",
+        default="whole_image",
         description="An image without a person: whole_image = β of the whole image, as released; "
         "scene_alone = β is replaced by α",
     )
@@ -115,7 +115,8 @@ class UniEmoX(Task):
             raise UserError("objective.components has similarity or contrastive, which need a teacher")
         self.objective = objective
         self.model = MaskedAutoencoder(model)
-        self.teacher = teacher if objective.uses_teacher else None
+        # Any: torch's decorators hide the signatures of its methods
+        self.teacher: Any = teacher if objective.uses_teacher else None
         self.projector: nn.Module | None = None
         self.fusion: nn.Module | None = None
         shared = False
@@ -174,7 +175,6 @@ class UniEmoX(Task):
         return self.projector(encoded.tokens[:, 0])
 
     def _contrastive(self, student: Tensor, images: Tensor, sentences: list[str]) -> Tensor:
-        assert self.teacher is not None
         said = [sentence for sentence in sentences if sentence]  # "" says nothing of the image
         texts = self.teacher.encode_text(said).to(student.device)
         if self.objective.texts_across_ranks and dist.is_initialized():

@@ -26,19 +26,20 @@ class ViewConfig(Config):
     """How the two views are cut. Flips: `tie_flip` mirrors the person exactly when the scene is mirrored."""
 
     scale: tuple[float, float] = Field(
-        (0.2, 1.0), description="Area of the scene crop, as a share of the image"
+        default=(0.2, 1.0), description="Area of the scene crop, as a share of the image"
     )
     interpolation: Literal["bilinear", "bicubic"] = "bicubic"
-    flip: float = Field(0.5, ge=0, le=1, description="Probability of mirroring")
+    flip: float = Field(default=0.5, ge=0, le=1, description="Probability of mirroring")
     person_view: Literal["crop", "second_view", "none"] = Field(
-        "crop",
+        default="crop",
         description="crop: the person's box; second_view: another random crop, which is what the released "
         "code does; none: no person branch",
     )
     person: Literal["score_and_size", "score", "size"] = Field(
-        "score_and_size", description="Which of several persons: score·√area, score (as released), or area"
+        default="score_and_size",
+        description="Which of several persons: by score·√area, score (as released) or area",
     )
-    margin: float = Field(0.1, ge=0, description="Widening of the box on each side, as a share of its side")
+    margin: float = Field(default=0.1, ge=0, description="Widening on each side, as a share of the box")
     tie_flip: bool = False
 
     @model_validator(mode="after")
@@ -82,7 +83,8 @@ class PretrainView:
             person = random_resized_crop(image, size, config.scale, RATIO, person_numbers, **options)
         else:
             region = person_region(record, image.shape[1], image.shape[2], config)
-            person = resize_region(image, region or (0, 0, *image.shape[1:]), size, **options)
+            whole = (0, 0, image.shape[1], image.shape[2])
+            person = resize_region(image, region or whole, size, **options)
         own = person_numbers.random() < config.flip
         return {
             "scene": horizontal_flip(scene, scene_numbers, float(mirrored)),

@@ -40,9 +40,22 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("config", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda path: path.name)
 def test_every_config_of_the_repository_is_valid(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kind = {"datasets": "shards", "pretrain": "pretrain", "evaluation": "probe"}[config.parent.name]
-    given = ["root=/data/somewhere", "out=/data/elsewhere"] if kind == "shards" else []
+    given = {
+        "shards": ["root=/data/somewhere", "out=/data/elsewhere"],
+        "probe": ["checkpoint=runs/some/release", "shards=data/some-shards"],
+        "pretrain": [],
+    }[kind]
     assert main(["config", "show", kind, str(config), *given]) == 0, capsys.readouterr().err
     assert capsys.readouterr().out
+
+
+def test_settings_may_follow_an_option(capsys: pytest.CaptureFixture[str]) -> None:
+    config = str(ROOT / "configs/evaluation/tweets.yaml")
+    assert main(["probe", "/absent", "/nowhere", "--config", config, "seed=1"]) == 2
+    assert "/nowhere" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["probe", "/absent", "/nowhere", "--config", config, "--sed=1"])
+    assert "unrecognized arguments: --sed=1" in capsys.readouterr().err
 
 
 def test_help_does_not_wait_for_torch() -> None:

@@ -39,11 +39,11 @@ class Encoder(nn.Module):
         description: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.model = model
+        self.model: Any = model  # timm's interface: forward_features, forward_head, …
         self.image_size = image_size
         self.pooling = pooling
         self.description = description or {}
-        features = int(model.num_features)
+        features = int(self.model.num_features)
         self.width = features * 2 if pooling == "token+mean" else features
         if pooling == "model":  # some timm models end in a wider layer than their feature map
             self.width = int(getattr(model, "head_hidden_size", None) or features)
@@ -124,7 +124,8 @@ def _timm_encoder(name: str, size: int | None, file: Path | None, random: bool, 
     options: dict[str, Any] = {"num_classes": 0, "pretrained": download}
     with _seeded(seed):
         try:
-            model = timm.create_model(name, **options, **({"img_size": size} if size else {}))
+            sized: dict[str, Any] = {"img_size": size} if size else {}
+            model: Any = timm.create_model(name, **options, **sized)
         except TypeError:  # a convolutional net takes any size and no such argument
             model = timm.create_model(name, **options)
         except (OSError, RuntimeError, ValueError) as error:

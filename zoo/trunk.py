@@ -36,6 +36,7 @@ def build_trunk(arguments: dict[str, Any], positions: Positions = "learned") -> 
     """
     trunk = VisionTransformer(**{"num_classes": 0, **arguments})
     if positions == "sincos2d":
+        assert trunk.pos_embed is not None  # timm's type allows for models without
         rows, columns = trunk.patch_embed.grid_size
         table = sincos_positions(trunk.embed_dim, rows, columns, trunk.num_prefix_tokens)
         with torch.no_grad():

@@ -5,12 +5,34 @@ shards (`datasets.shards`), what a label means (`datasets.taxonomy`), what a mod
 belong to the tasks that need them), and anything that runs on the device.
 """
 
-from .decode import DecodeError, ImageLoader, decode
-from .order import generator
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .overlay import Overlay, read_overlay
 from .shardset import ShardSet
-from .stream import BatchSource, StreamConfig, TrainStream, View, evaluation_batches, open_batches
-from .transforms import EvaluationView
+
+if TYPE_CHECKING:
+    from .decode import DecodeError, ImageLoader
+    from .order import generator
+    from .stream import BatchSource, StreamConfig, TrainStream, View, evaluation_batches, open_batches
+    from .transforms import EvaluationView
+
+# Names that need torch are fetched on first use: a builder process that re-packs a shard set only opens it,
+# and importing torch alone would cost it some 450 MB.
+_HOMES = {
+    "decode": ("DecodeError", "ImageLoader"),
+    "order": ("generator",),
+    "stream": ("BatchSource", "StreamConfig", "TrainStream", "View", "evaluation_batches", "open_batches"),
+    "transforms": ("EvaluationView",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f".{module}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "BatchSource",
@@ -22,7 +44,6 @@ __all__ = [
     "StreamConfig",
     "TrainStream",
     "View",
-    "decode",
     "evaluation_batches",
     "generator",
     "open_batches",

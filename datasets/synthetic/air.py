@@ -39,9 +39,9 @@ def _paste_soft(
 def rain(canvas: Canvas, palette: Palette, rng: Random) -> None:
     pen, slant = canvas.pen, rng.uniform(-0.05, 0.05)
     tone = mix(palette.sky_low, (236, 244, 255), 0.6)
-    for _ in range(90):
-        x, y, length = rng.uniform(-0.1, canvas.wide), rng.uniform(-0.1, 1), rng.uniform(0.05, 0.11)
-        pen.line([(x, y), (x + slant, y + length)], 0.005, tone, glow=True)
+    for _ in range(110):
+        x, y, length = rng.uniform(-0.1, canvas.wide), rng.uniform(-0.1, 1), rng.uniform(0.07, 0.15)
+        pen.line([(x, y), (x + slant, y + length)], 0.0075, tone, glow=True)
 
 
 def rain_clouds(canvas: Canvas, palette: Palette, rng: Random) -> None:
@@ -105,9 +105,9 @@ def stars(canvas: Canvas, palette: Palette, rng: Random) -> None:
         base, phase = 0.16 + 0.08 * k, rng.random() * 6
         edge = [(wide * i / 20, base + 0.05 * math.sin(phase + i * 0.5)) for i in range(21)]
         ribbon = [*edge, *((x, y - 0.13) for x, y in reversed(edge))]
-        _paste_soft(canvas, hsv(hue + 0.07 * k, 0.6, 0.9), [ribbon], 150, 2.5)
-    for _ in range(46):
-        r = rng.choice([0.004, 0.006, 0.009])
+        _paste_soft(canvas, hsv(hue + 0.07 * k, 0.6, 0.9), [ribbon], 190, 2.0)
+    for _ in range(60):
+        r = rng.choice([0.006, 0.008, 0.013])
         pen.oval(rng.uniform(0, wide), rng.uniform(0, 0.45), r, r, (255, 254, 236), outline=False, glow=True)
 
 
@@ -120,16 +120,16 @@ def sunbeams(canvas: Canvas, palette: Palette, rng: Random) -> None:
             angle = math.pi - angle + math.radians(50)
         ends = [(x + 1.9 * math.cos(angle + w), 0.02 + 1.9 * math.sin(angle + w)) for w in (-0.06, 0.06)]
         beams.append([(x, 0.02), *ends])
-    _paste_soft(canvas, (255, 246, 206), beams, 120, 1.0)
+    _paste_soft(canvas, (255, 246, 206), beams, 165, 1.0)
     pen.oval(x, 0.04, 0.1, 0.1, (255, 248, 214), outline=False, glow=True)
 
 
 def confetti(canvas: Canvas, palette: Palette, rng: Random) -> None:
-    for i in range(48):
+    for i in range(60):
         bit = canvas.pen.at(
             rng.uniform(0, canvas.wide),
             rng.random() ** 1.3 * 0.95,
-            rng.uniform(0.014, 0.026),
+            rng.uniform(0.018, 0.032),
             rng.uniform(0, 180),
         )
         colour = palette.accent(i)
@@ -140,9 +140,9 @@ def confetti(canvas: Canvas, palette: Palette, rng: Random) -> None:
 
 
 def fireworks(canvas: Canvas, palette: Palette, rng: Random) -> None:
-    for i in range(3):
-        x, y = canvas.wide * (0.18 + 0.32 * i) + rng.uniform(-0.06, 0.06), rng.uniform(0.12, 0.3)
-        size, colour = rng.uniform(0.11, 0.17), mix(palette.accent(i), (255, 255, 255), 0.25)
+    for i in range(4):
+        x, y = canvas.wide * (0.12 + 0.25 * i) + rng.uniform(-0.06, 0.06), rng.uniform(0.12, 0.36)
+        size, colour = rng.uniform(0.14, 0.21), mix(palette.accent(i), (255, 255, 255), 0.25)
         for k in range(14):
             angle = 2 * math.pi * k / 14
             a, b = 0.3, rng.uniform(0.85, 1.1)
@@ -177,30 +177,27 @@ def smoke(canvas: Canvas, palette: Palette, rng: Random) -> None:
 
 
 def embers(canvas: Canvas, palette: Palette, rng: Random) -> None:
-    for _ in range(44):
-        x, y, r = rng.uniform(0, canvas.wide), rng.uniform(0.05, 1), rng.uniform(0.005, 0.011)
-        canvas.pen.line(
-            [(x, y), (x + 0.012, y - 0.022)],
-            r,
-            rng.choice([(255, 180, 60), (255, 110, 40), (255, 226, 120)]),
-            glow=True,
-        )
+    fire = mix(palette.accent(rng.randrange(6)), (255, 210, 90), 0.55)
+    for i in range(60):
+        x, y, r = rng.uniform(0, canvas.wide), rng.uniform(0.05, 1), rng.uniform(0.008, 0.016)
+        canvas.pen.line([(x, y), (x + 0.016, y - 0.034)], r, shade(fire, 0.2 * (i % 3)), glow=True)
 
 
 def stink(canvas: Canvas, palette: Palette, rng: Random) -> None:
+    fumes = mix(palette.accent(rng.randrange(6)), (150, 170, 70), 0.4)
     for i in range(6):
         x = canvas.wide * (i + 0.5 + rng.uniform(-0.3, 0.3)) / 6
         y = rng.uniform(0.62, 0.92)
         points = [(x + 0.028 * math.sin(k * 1.5), y - 0.045 * k) for k in range(9)]
-        canvas.pen.line(points, 0.016, mix((130, 170, 50), palette.wall, 0.2), glow=True)
+        canvas.pen.line(points, 0.016, fumes, glow=True)
 
 
 def flies(canvas: Canvas, palette: Palette, rng: Random) -> None:
-    for _ in range(13):
+    for _ in range(17):
         fly = canvas.pen.at(
             rng.uniform(0, canvas.wide),
             rng.uniform(0.04, 0.9),
-            rng.uniform(0.016, 0.024),
+            rng.uniform(0.02, 0.032),
             rng.uniform(0, 360),
         )
         for side in (-1, 1):
@@ -229,7 +226,7 @@ AIRS: dict[str, tuple[Draw, Draw]] = {  # what is drawn behind, and what in fron
     "rain": (rain_clouds, rain),
     "snow": (_nothing, snow),
     "fog": (fog, low_fog),
-    "lightning": (lightning, rain),
+    "lightning": (lightning, _nothing),
     "stars": (stars, _nothing),
     "sunbeams": (sunbeams, _nothing),
     "confetti": (_nothing, confetti),

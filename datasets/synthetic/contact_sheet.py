@@ -67,7 +67,7 @@ def _clear_examples(seed: str, emotion: str, style: str, count: int, cues: CueSt
     return found
 
 
-def write_contact_sheet(path: Path, seed: int = 0, quality: int = 72) -> None:
+def write_contact_sheet(path: Path, seed: int = 0, quality: int = 68) -> None:
     """Write the sheet as a JPEG file."""
     stream = io.BytesIO()
     contact_sheet(seed).save(stream, "JPEG", quality=quality, optimize=True, progressive=True)

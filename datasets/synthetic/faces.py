@@ -55,7 +55,7 @@ def make_look(rng: Random, fantastic: bool) -> Look:
 
 def draw_head(pen: Pen, look: Look, expression: Expression, rng: Random) -> None:
     """Draw hair, face and expression in the frame described above."""
-    skin = mix(look.skin, expression.tint, 0.24) if expression.tint else look.skin
+    skin = mix(look.skin, expression.tint, 0.16) if expression.tint else look.skin
     _hair_behind(pen, look)
     for side in (-1, 1):
         pen.oval(side * 0.76, 0.1, 0.13, 0.2, shade(skin, -0.08))

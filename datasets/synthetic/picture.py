@@ -83,7 +83,7 @@ def _place(pen: Pen, story: Story, palette: Palette, rng: Random) -> tuple[list[
     large = False
     close = story.shot in ("portrait", "half")
     if close:
-        head = rng.uniform(0.42, 0.58) if story.shot == "portrait" else rng.uniform(0.29, 0.37)
+        head = rng.uniform(0.46, 0.64) if story.shot == "portrait" else rng.uniform(0.31, 0.4)
         head = min(head, wide * 0.62)
         large = head >= 0.25
         places = [(wide * rng.uniform(0.42, 0.58), head / 0.316, rng.uniform(0.08, 0.15))]

@@ -58,7 +58,7 @@ def _cartoon_finish(image: Image.Image, canvas: Canvas, rng: Random) -> Image.Im
 def _brush(canvas: Canvas, palette: Palette, rng: Random, close: bool) -> None:
     """Lay brush strokes over the scene, each in the colour it finds, a little off."""
     del palette
-    _soften(canvas, 2.0 if close else 0.8)
+    _soften(canvas, 1.2 if close else 0.6)
     width, height = canvas.image.size
     colours = np.asarray(canvas.image.resize((48, 36), Image.Resampling.BOX)).tolist()
     slant = rng.uniform(-0.6, 0.6)
@@ -81,7 +81,7 @@ def _natural_finish(image: Image.Image, canvas: Canvas, rng: Random) -> Image.Im
 def _depth_of_field(canvas: Canvas, palette: Palette, rng: Random, close: bool) -> None:
     del palette, rng
     if close:
-        _soften(canvas, 3.0)
+        _soften(canvas, 1.6)
 
 
 def _realistic_finish(image: Image.Image, canvas: Canvas, rng: Random) -> Image.Image:
@@ -104,7 +104,7 @@ def _realistic_finish(image: Image.Image, canvas: Canvas, rng: Random) -> Image.
 def _night_grid(canvas: Canvas, palette: Palette, rng: Random, close: bool) -> None:
     """Darken the scene to a neon night, and lay a perspective grid over its ground."""
     if close:
-        _soften(canvas, 1.5)
+        _soften(canvas, 0.8)
     hue = rng.random()
     veil = Image.new("RGB", canvas.image.size, hsv(hue, 0.7, 0.3))
     canvas.replace(Image.blend(canvas.image, veil, 0.3))

@@ -68,7 +68,7 @@ class ClipTeacher(Teacher):
             remembered_sentences=options.remembered_sentences,
         )
         self.tokenizer = tokenizer
-        self._mean, self._std = mean, std
+        self._mean, self._std = list(mean), list(std)
 
     def _image_features(self, images: Tensor) -> Tensor:
         weight = next(self.towers.parameters())

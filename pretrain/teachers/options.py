@@ -12,8 +12,8 @@ class StandInOptions(Config):
 
     image_size: int = Field(default=64, ge=32, description="Side of its input in pixels")
     epochs: int = Field(default=40, ge=1)
-    batch_size: int = Field(default=64, ge=2)
-    lr: float = Field(default=1e-3, gt=0)
+    batch_size: int = Field(default=32, ge=2)
+    lr: float = Field(default=2e-3, gt=0)
     seed: int = 0
     max_images: int = Field(
         default=20_000, ge=2, description="At most this many images are held in memory to train on"

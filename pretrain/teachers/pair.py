@@ -129,7 +129,10 @@ def load_pair(
         options=options,
     )
     with torch.no_grad():
-        teacher.remember(sentences, projections.text(features["texts"]))
+        rows = dict(zip(sentences, features["texts"]))
+        # One by one, as `encode_text` does on a CPU: the same to the last bit.
+        projected = torch.cat([projections.text(row[None]) for row in rows.values()])
+    teacher.remember(list(rows), projected)
     return teacher
 
 
@@ -179,7 +182,8 @@ def _part_of_features(
     text_rows = [torch.zeros(0, texts.width)]
     sentences: list[str] = []
     groups: list[int] = []
-    images.to(world.device), texts.to(world.device)
+    for tower in (images, texts):
+        tower.to(world.device)
     # One by one on a CPU, as `Teacher.encode_text` does, so that the rows are the same to the last bit.
     chunk = 1 if world.device.type == "cpu" else 64
     with Progress("teacher: features", len(indices), enabled=world.is_main) as progress, torch.no_grad():
@@ -190,7 +194,8 @@ def _part_of_features(
             sentences += pairs.sentences
             groups += [number_of_group(group) for group in pairs.groups]
             progress.update(len(pairs.groups))
-    images.cpu(), texts.cpu()
+    for tower in (images, texts):
+        tower.cpu()
     features = {
         "images": torch.cat(image_rows),
         "texts": torch.cat(text_rows),

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ...datasets.stream import ShardSet, decode
+from ...datasets.stream import ShardSet
+from ...datasets.stream.decode import decode
 from ...datasets.stream.transforms import resize_center_crop
 from ...foundation.errors import UserError
 

@@ -25,7 +25,7 @@ class SentenceFolder(nn.Module):
     def __init__(self, folder: Path):
         super().__init__()
         try:
-            from transformers import AutoModel, AutoTokenizer
+            import transformers
         except ImportError:
             raise UserError(
                 "a text encoder from a folder needs the transformers package: install vemo[art]"
@@ -37,14 +37,18 @@ class SentenceFolder(nn.Module):
             raise UserError(
                 f"{folder}: pools otherwise than by the mean of its tokens, which is not supported"
             )
+        transformers.utils.logging.disable_progress_bar()  # 0.1 s need no bar
         try:
-            self.model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
-            self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            local = {"local_files_only": True, "trust_remote_code": False}
+            self.model = transformers.AutoModel.from_pretrained(folder, use_safetensors=True, **local)
+            self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **local)
         except (OSError, ValueError, KeyError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
             raise UserError(
                 f"{folder}: transformers cannot read it ({reason}); needed is {HOW_TO_GET}"
             ) from None
+        finally:
+            transformers.utils.logging.enable_progress_bar()
         self.model = self.model.float()
         positions = self.model.config.max_position_embeddings
         self.context_length = int(

@@ -44,7 +44,7 @@ class Teacher(nn.Module):
         remembered_sentences: int,
     ):
         super().__init__()
-        self.towers: nn.Module
+        self.towers: Any  # an nn.Module, with what its subclass knows of it
         # Written past nn.Module.__setattr__, which would register the towers.
         self.__dict__["towers"] = towers.eval().requires_grad_(False)
         self.name = name

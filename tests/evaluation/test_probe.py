@@ -127,7 +127,7 @@ def test_deterministic(shards: Path, checkpoint: str, report: ProbeReport) -> No
 def test_own_splits_without_validation(shards: Path, checkpoint: str) -> None:
     found = probe(config(shards, checkpoint, folds=0, colours=False, untrained=False))
     assert [row.name for row in found.rows] == ["pretrained", "majority"]
-    assert found.facts["protocol"] == "trained on train, chosen by inner folds, tested on test"
+    assert found.facts["protocol"] == "trained on train, chosen by loss on inner folds, tested on test"
     assert found.facts["test_images"] == found.facts["splits"]["test"]
     assert sum(found.facts["splits"].values()) == 75
     assert found.facts["straddling_groups"] == 0
