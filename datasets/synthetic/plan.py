@@ -21,7 +21,7 @@ class SynthesizeConfig(Config):
     """The built-in dataset: how much to draw, how hard to make it, and which flaws to plant."""
 
     out: Path = Field(description="folder to write to; created, or an earlier built-in dataset")
-    images: int = Field(default=2000, ge=8, description="how many, all splits together")
+    images: int = Field(default=4000, ge=8, description="how many, all splits together")
     seed: int = Field(default=0, ge=0, description="another seed draws another dataset")
     size: int = Field(default=192, ge=48, le=1024, description="longer side in pixels")
     quality: int = Field(default=90, ge=10, le=95, description="JPEG quality")

@@ -40,6 +40,7 @@ def test_layout_is_emoset_revision_b(dataset: Path) -> None:
     info = read(dataset / "info.json")
     assert list(info) == [
         "emotion", "brightness", "colorfulness", "scene", "object", "facial_expression", "human_action",
+        "dataset", "licence",
     ]  # fmt: skip
     assert info["emotion"]["label2idx"] == {name: index for index, name in enumerate(EMOTIONS)}
     assert EMOTIONS[0] == "amusement" and EMOTIONS[4] == "anger", "EmoSet's own order: positive ones first"
