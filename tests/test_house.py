@@ -1,6 +1,7 @@
 """The house rules that a machine can hold: import order of the floors, file sizes, what is tracked."""
 
 import ast
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -83,3 +84,8 @@ def test_our_datasets_folder_shadows_nobody(tmp_path: Path) -> None:
         check=True,
     ).stdout.strip()
     assert str(ROOT / "datasets") not in found
+
+
+def test_the_file_map_is_current() -> None:
+    page = runpy.run_path(str(ROOT / "docs/house_page.py"))["page"]()
+    assert (ROOT / "docs/house.md").read_text(encoding="utf-8") == page, "run: python docs/house_page.py"

@@ -155,6 +155,4 @@ def test_emotion_is_in_the_cues_but_not_in_the_colours(dataset: Path) -> None:
     assert accuracy["colour histogram"] < 0.28
     assert 0.8 < accuracy["all true cues"] < 0.99
     for cue in ("scene", "air", "object", "face", "pose"):
-        assert accuracy[f"true {cue}"] < accuracy["all true cues"] - 0.1, (
-            f"{cue} must not tell all"
-        )
+        assert accuracy[f"true {cue}"] < accuracy["all true cues"] - 0.1, f"{cue} must not tell all"
