@@ -82,7 +82,7 @@ bench: setup  ## every benchmark that needs no data of yours; figures go to docs
 	for script in benchmarks/[!c]*.py; do $(VENV)/bin/python $$script $(ARGS) || exit 1; done
 
 docs: setup  ## the documentation site, in site/
-	$(VENV)/bin/mkdocs build --strict
+	$(VENV)/bin/zensical build --strict
 
 clean:  ## remove drawn data, runs and the site; keep the environment
 	rm -rf data runs site build *.egg-info

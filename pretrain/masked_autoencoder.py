@@ -34,7 +34,9 @@ class ModelConfig(Config):
     mask_ratio: float = Field(default=0.75, ge=0, lt=1, description="Share of the patches that is hidden")
     normalise_pixels: bool = Field(default=False, description="Standardise each patch of the target")
     pooling: Literal["token", "mean", "token+mean"] = Field(
-        default="token", description="Feature of the released encoder: class token, mean of patches, or both"
+        default="mean",
+        description="Feature of the released encoder: class token, mean of the patches (what the paper "
+        "fine-tunes), or both",
     )
     init: str | None = Field(
         default=None,

@@ -160,7 +160,7 @@ def test_two_ranks_share_a_global_batch():
         halves = [next(part.batches(start)) for part in parts]
         assert torch.equal(whole["image"], torch.cat([half["image"] for half in halves]))
         assert whole["sentence"] == halves[0]["sentence"] + halves[1]["sentence"]
-        assert whole["whole"] == halves[0]["whole"] == halves[1]["whole"]
+        assert set(whole["texts"]) == {text for half in halves for text in half["texts"]}
     later = one.batches(0)
     next(later), next(later)
     assert torch.equal(next(later)["image"], next(one.batches(8))["image"])
@@ -180,6 +180,13 @@ def test_statements_end_at_a_full_stop_before_a_blank():
     sentence = "A is 1.5 and so on. B is 2. And C"
     assert stand_ins.statements(sentence) == ["A is 1.5 and so on.", "B is 2.", "And C"]
     assert stand_ins.statements("one.") == ["one."]
+
+
+def test_a_batch_compares_images_with_whole_sentences_statements_or_first_statements():
+    sentences = ["A is 1. B is 2.", "A is 1. B is 3.", "A is 1. B is 2."]
+    assert stand_ins.texts_of(sentences, "whole") == sentences[:2]
+    assert stand_ins.texts_of(sentences, "statements") == ["A is 1.", "B is 2.", "B is 3."]
+    assert stand_ins.texts_of(sentences, "first") == ["A is 1."]
 
 
 def test_text_without_its_padding_is_the_same_text():
