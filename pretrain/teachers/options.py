@@ -11,9 +11,9 @@ class StandInOptions(Config):
     """How the stand-in is built and trained (our choice throughout; it has no counterpart in the paper)."""
 
     image_size: int = Field(default=64, ge=32, description="Side of its input in pixels")
-    epochs: int = Field(default=30, ge=1)
+    epochs: int = Field(default=24, ge=1)
     batch_size: int = Field(default=32, ge=2)
-    lr: float = Field(default=2e-3, gt=0)
+    lr: float = Field(default=5e-4, gt=0)
     seed: int = 0
     max_images: int = Field(
         default=20_000, ge=2, description="At most this many images are held in memory to train on"

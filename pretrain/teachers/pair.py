@@ -125,7 +125,7 @@ def load_pair(
         text_encoder,
         projections,
         name=name,
-        description={"name": name, "kind": "pair", "preprocessing": preprocessing, "fitted": measured},
+        description={"name": name, "kind": "pair", **facts, "fitted": measured},
         options=options,
     )
     with torch.no_grad():

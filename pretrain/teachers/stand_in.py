@@ -38,7 +38,7 @@ MARGIN = 1.15  # images are held a little larger than the input, to crop at rand
 VISION: dict[str, Any] = {"layers": [1, 1, 1, 1], "width": 16, "head_width": 32}
 TEXT: dict[str, Any] = {"width": 128, "heads": 4, "layers": 2}
 WIDTH = 128
-TEXTS = {"whole": 0.2, "statements": 0.4, "first": 0.4}  # what a batch compares images with: chances
+TEXTS = {"whole": 0.2, "statements": 0.2, "first": 0.6}  # what a batch compares images with: chances
 MAX_SCALE = math.log(100)
 
 
