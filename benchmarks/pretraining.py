@@ -54,7 +54,9 @@ def facts_of(folder: Path) -> dict[str, Any]:
     last = records[-1]["epoch"]
     first, final = (
         {
-            part: round(statistics.mean(record[part] for record in records if low < record["epoch"] <= high), 4)
+            part: round(
+                statistics.mean(record[part] for record in records if low < record["epoch"] <= high), 4
+            )
             for part in PARTS
             if part in records[0]
         }

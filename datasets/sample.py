@@ -1,9 +1,9 @@
 """The sample record: one image and all that is known of it. Absent knowledge is an absent key."""
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from ..foundation.errors import UserError
 from .taxonomy import label_space
@@ -73,6 +73,7 @@ class Label(_Part):
 
 
 UnitInterval = Annotated[float, Field(ge=-1, le=1)]
+Point = tuple[float, float]
 
 
 class Vad(_Part):
@@ -83,19 +84,58 @@ class Vad(_Part):
     dominance: UnitInterval | None = None
 
 
-class Person(_Part):
-    """A person's box [x1, y1, x2, y2] in pixels of the stored image (EXIF orientation applied)."""
+AttributeValue = bool | int | float | str | list[str]
+
+
+def _fit_their_spaces(labels: dict[str, Label]) -> dict[str, Label]:
+    for space_name, label in labels.items():
+        label.check_against(space_name)
+    return labels
+
+
+# By the name of the label space; each label is checked against it.
+Labels = Annotated[dict[str, Label], AfterValidator(_fit_their_spaces)]
+
+
+class Annotation(_Part):
+    """One rater's own answer, where a dataset tells raters apart; what they agreed on stands outside."""
+
+    annotator: str | None = None
+    labels: Labels = {}
+    vad: Vad | None = None
+
+
+class _Boxed(_Part):
+    """Something at [x1, y1, x2, y2], in pixels of the stored image (EXIF orientation applied)."""
 
     box: tuple[float, float, float, float]
     score: float | None = Field(default=None, ge=0, le=1)
     by: str | None = None
 
     @model_validator(mode="after")
-    def _ordered(self) -> "Person":
+    def _ordered(self) -> Self:
         x1, y1, x2, y2 = self.box
         if not (x1 < x2 and y1 < y2):
             raise ValueError(f"box [x1, y1, x2, y2] must have x1 < x2 and y1 < y2, got {list(self.box)}")
         return self
+
+
+class Person(_Boxed):
+    """A person in the image and, in datasets that label persons (EMOTIC, HECO), what is said of this one."""
+
+    labels: Labels = {}
+    vad: Vad | None = None
+    attributes: dict[str, AttributeValue] = {}
+    annotations: list[Annotation] | None = None
+
+
+class Face(_Boxed):
+    """A face; `landmarks` are right eye, left eye, nose, right and left mouth corner, [x, y] in pixels.
+
+    Right and left are the person's own, the order of YuNet and of five-point alignment.
+    """
+
+    landmarks: tuple[Point, Point, Point, Point, Point] | None = None
 
 
 class Caption(_Part):
@@ -104,14 +144,10 @@ class Caption(_Part):
     annotator: str | None = None
 
 
-AttributeValue = bool | int | float | str | list[str]
-
-
 class Sample(_Part):
     """One image and all that is known of it.
 
-    `labels` maps label-space names to labels. `persons` is None where nobody looked and [] where a detector
-    looked and found nobody. `width` and `height` are pixels of the stored image; the builder fills them in.
+    `persons` and `faces` are None where nobody looked and [] where a detector looked and found none. `width` and `height` are pixels of the stored image; the builder fills them in.
     `overrides` are the edits an overlay has applied (what, by whom, when, why), oldest first.
     """
 
@@ -119,25 +155,27 @@ class Sample(_Part):
     source: Source
     width: int | None = Field(default=None, ge=1)
     height: int | None = Field(default=None, ge=1)
-    labels: dict[str, Label] = {}
+    labels: Labels = {}
     vad: Vad | None = None
     attributes: dict[str, AttributeValue] = {}
+    annotations: list[Annotation] | None = None
     persons: list[Person] | None = None
+    faces: list[Face] | None = None
     captions: list[Caption] | None = None
     overrides: list[dict[str, Any]] | None = None
-
-    @model_validator(mode="after")
-    def _labels_fit_their_spaces(self) -> "Sample":
-        for space_name, label in self.labels.items():
-            label.check_against(space_name)
-        return self
 
     def to_record(self) -> dict[str, Any]:
         """The JSON-able record, without the keys of what is not known."""
         record = self.model_dump(mode="json", by_alias=True, exclude_none=True)
-        for key in ("labels", "attributes", "vad"):
-            if not record.get(key, True):
-                del record[key]
+        persons = record.get("persons", [])
+        for part in (
+            record,
+            *persons,
+            *(each for p in (record, *persons) for each in p.get("annotations", [])),
+        ):
+            for key in ("labels", "attributes", "vad"):
+                if not part.get(key, True):
+                    del part[key]
         return record
 
     @classmethod

@@ -146,13 +146,17 @@ def _describe(sample: Sample, data: bytes, image: PackedImage) -> tuple[str, str
 
 def _record(known: dict[str, Any], image: PackedImage) -> dict[str, Any]:
     """The record as it is stored: with the image's size, and boxes in pixels of the stored image."""
-    if image.scale != 1.0 and "persons" in known:
-        known["persons"] = [
-            {**person, "box": [round(side * image.scale, 2) for side in person["box"]]}
-            for person in known["persons"]
-        ]
+    if image.scale != 1.0:
+        for boxed in (*known.get("persons", ()), *known.get("faces", ())):
+            boxed["box"] = _scaled(boxed["box"], image.scale)
+            if "landmarks" in boxed:
+                boxed["landmarks"] = [_scaled(point, image.scale) for point in boxed["landmarks"]]
     head = {"id": known["id"], "source": known["source"], "width": image.width, "height": image.height}
     return head | {key: value for key, value in known.items() if key not in head}
+
+
+def _scaled(pixels: list[float], scale: float) -> list[float]:
+    return [round(value * scale, 2) for value in pixels]
 
 
 def _failure(row: Row, error: SampleError) -> dict[str, str]:

@@ -22,7 +22,24 @@ RECORD = {
     "labels": {"mikels8": {"class": "amusement"}},
     "vad": {"valence": 0.6, "arousal": 0.1},
     "attributes": {"brightness": 0.6, "scene": "amusement_park", "objects": ["Toy"]},
-    "persons": [{"box": [12.0, 30.5, 220.0, 410.0], "score": 0.93, "by": "detector-name"}],
+    "annotations": [{"annotator": "3", "labels": {"mikels8": {"class": "awe"}}, "vad": {"valence": 0.2}}],
+    "persons": [
+        {
+            "box": [12.0, 30.5, 220.0, 410.0],
+            "score": 0.93,
+            "by": "detector-name",
+            "labels": {"emotic26": {"classes": ["happiness", "peace"]}},
+            "vad": {"dominance": 0.5},
+            "attributes": {"age": "adult"},
+            "annotations": [{"labels": {"emotic26": {"classes": ["peace"]}}}],
+        }
+    ],
+    "faces": [
+        {
+            "box": [40.0, 40.0, 90.0, 100.0],
+            "landmarks": [[50.0, 60.0], [80.0, 60.0], [65.0, 75.0], [55.0, 88.0], [75.0, 88.0]],
+        }
+    ],
     "captions": [{"text": "A toy.", "emotion": "amusement", "annotator": "7"}],
     "overrides": [
         {"set": {"labels.mikels8.class": "amusement"}, "by": "ann", "when": "2025", "why": "a toy"}
@@ -84,6 +101,9 @@ def test_each_kind_of_label(label):
         ({"persons": [{"box": [0, 0, math.inf, 8]}]}, "finite"),
         ({"persons": [{"box": [0, 0, 5]}]}, "box"),
         ({"persons": [{"box": [0, 0, 5, 8], "score": 1.5}]}, "less than or equal to 1"),
+        ({"persons": [{"box": [0, 0, 5, 8], "labels": {"emotic26": {"class": "joy"}}}]}, "no class 'joy'"),
+        ({"annotations": [{"labels": {"mikels8": {"class": "joy"}}}]}, "no class 'joy'"),
+        ({"faces": [{"box": [0, 0, 5, 8], "landmarks": [[1, 2]]}]}, "landmarks"),
         ({"attributes": {"brightness": math.nan}}, "finite"),
         ({"captions": [{"text": ""}]}, "at least 1 character"),
         ({"width": 0}, "greater than or equal to 1"),
