@@ -35,6 +35,14 @@ def datasets_list(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def datasets_map(arguments: argparse.Namespace) -> int:
+    """Show where each class of a label space goes in another, and how much of a shard set arrives."""
+    from .datasets.label_counts import report_map
+
+    print(report_map(arguments.source, arguments.target, arguments.shards).text)
+    return 0
+
+
 def shards_build(arguments: argparse.Namespace) -> int:
     """Turn a dataset's native layout into a shard set."""
     from .datasets.shards import BuildConfig, build
@@ -61,6 +69,71 @@ def shards_stats(arguments: argparse.Namespace) -> int:
     from .datasets.shards import stats
 
     print(json.dumps(stats(arguments.folder), indent=2, ensure_ascii=False))
+    return 0
+
+
+def shards_audit(arguments: argparse.Namespace) -> int:
+    """Look for copies, leaks, placeholders and doubtful labels; writes DIR/audit/index.html."""
+    from .evaluation.audit import AuditConfig, audit
+    from .evaluation.audit.findings import findings
+    from .foundation.config import load_config
+
+    config = load_config(AuditConfig, arguments.config, [f"shards={arguments.folder}", *arguments.overrides])
+    report = audit(config)
+    print("\n".join(f"{kind:5} {text}" for kind, text in findings(report)))
+    print(f"\n{(config.out or config.shards / 'audit') / 'index.html'}")
+    return 0
+
+
+def shards_card(arguments: argparse.Namespace) -> int:
+    """Write a dataset card (README.md) and Croissant metadata (croissant.json) into a shard set."""
+    from .datasets.shards.card import CardConfig, write_card
+    from .foundation.config import load_config
+
+    given = [f"shards={arguments.folder}", *arguments.overrides]
+    print(write_card(load_config(CardConfig, arguments.config, given)).summary)
+    return 0
+
+
+def shards_persons(arguments: argparse.Namespace) -> int:
+    """Find persons with a detector and write their boxes as a sidecar; rerunning resumes."""
+    from .datasets.sidecars import PersonsConfig, write_persons
+    from .foundation.config import load_config
+
+    report = write_persons(
+        load_config(PersonsConfig, None, [f"shards={arguments.folder}", *arguments.overrides])
+    )
+    print(report if isinstance(report, str) else report.summary)
+    return 0
+
+
+def shards_faces(arguments: argparse.Namespace) -> int:
+    """Find faces and their landmarks with YuNet and write them as a sidecar; rerunning resumes."""
+    from .datasets.sidecars import FacesConfig, write_faces
+    from .foundation.config import load_config
+
+    config = load_config(FacesConfig, None, [f"shards={arguments.folder}", *arguments.overrides])
+    print(write_faces(config).summary)
+    return 0
+
+
+def shards_hashes(arguments: argparse.Namespace) -> int:
+    """Write perceptual hashes of every image, for near-duplicate search, as a sidecar."""
+    from .datasets.sidecars import HashesConfig, write_hashes
+    from .foundation.config import load_config
+
+    config = load_config(HashesConfig, None, [f"shards={arguments.folder}", *arguments.overrides])
+    print(write_hashes(config).summary)
+    return 0
+
+
+def shards_embed(arguments: argparse.Namespace) -> int:
+    """Write a teacher's embeddings of images and sentences as sidecars; rerunning resumes."""
+    from .foundation.config import load_config
+    from .pretrain.embed import EmbedConfig, embed
+
+    config = load_config(EmbedConfig, None, [f"shards={arguments.folder}", *arguments.overrides])
+    print("\n".join(report.summary for report in embed(config)))
     return 0
 
 
@@ -147,6 +220,14 @@ def parser() -> argparse.ArgumentParser:
     synthesize.add_argument("out", type=Path, metavar="OUT", help="folder to write")
     add_overrides(synthesize)
     leaf(datasets, "list", datasets_list)
+    mapping = leaf(datasets, "map", datasets_map)
+    mapping.add_argument(
+        "--from", dest="source", required=True, metavar="SPACE", help="a label space, or a reader's kind"
+    )
+    mapping.add_argument("--to", dest="target", required=True, metavar="SPACE", help="a label space")
+    mapping.add_argument(
+        "--shards", type=Path, metavar="DIR", help="count what a shard set has of each class"
+    )
 
     shards = group("shards", "Shard sets: build them, check them, count them.")
     build = leaf(shards, "build", shards_build)
@@ -154,6 +235,26 @@ def parser() -> argparse.ArgumentParser:
     add_overrides(build)
     for name, run in (("verify", shards_verify), ("stats", shards_stats)):
         leaf(shards, name, run).add_argument("folder", type=Path, metavar="DIR", help="a shard set")
+
+    look = leaf(shards, "audit", shards_audit)
+    look.add_argument("folder", type=Path, metavar="DIR", help="a shard set")
+    look.add_argument("--config", type=Path, help="a YAML of configs/evaluation")
+    add_overrides(look)
+
+    describe = leaf(shards, "card", shards_card)
+    describe.add_argument("folder", type=Path, metavar="DIR", help="a shard set")
+    describe.add_argument("--config", type=Path, help="a YAML with what only people know of the dataset")
+    add_overrides(describe)
+
+    for name, run in (
+        ("persons", shards_persons),
+        ("faces", shards_faces),
+        ("hashes", shards_hashes),
+        ("embed", shards_embed),
+    ):
+        sidecar = leaf(shards, name, run)
+        sidecar.add_argument("folder", type=Path, metavar="DIR", help="a shard set")
+        add_overrides(sidecar)
 
     train = leaf(commands, "pretrain", pretrain)
     train.add_argument("config", type=Path, metavar="CONFIG", help="a YAML of configs/pretrain")

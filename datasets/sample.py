@@ -147,8 +147,9 @@ class Caption(_Part):
 class Sample(_Part):
     """One image and all that is known of it.
 
-    `persons` and `faces` are None where nobody looked and [] where a detector looked and found none. `width` and `height` are pixels of the stored image; the builder fills them in.
-    `overrides` are the edits an overlay has applied (what, by whom, when, why), oldest first.
+    `persons` and `faces` are None where nobody looked and [] where a detector looked and found none. `width`
+    and `height` are pixels of the stored image; the builder fills them in. `overrides` are the edits an
+    overlay has applied (what, by whom, when, why), oldest first.
     """
 
     id: str = Field(min_length=1)

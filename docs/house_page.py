@@ -39,7 +39,7 @@ def first_sentence(path: Path) -> str:
 def page() -> str:
     parts = [OPENING]
     for room in ROOMS:
-        for folder in [ROOT / room, *sorted(path.parent for path in (ROOT / room).glob("*/__init__.py"))]:
+        for folder in [ROOT / room, *sorted(path.parent for path in (ROOT / room).rglob("*/__init__.py"))]:
             name = folder.relative_to(ROOT)
             parts.append(f"## {name}\n\n{docstring(folder / '__init__.py')}\n")
             files = [path for path in sorted(folder.glob("*.py")) if path.name != "__init__.py"]

@@ -9,12 +9,36 @@ from typing import Annotated, Any, Union
 
 from pydantic import Field
 
+from .art.artemis import Affection, ArtELingo, ArtEmis, ArtEmisV2
+from .art.wikiart_emotions import WikiArtEmotions
 from .base import REASONS, Reader, Row, SampleError
-from .emoset import EmoSet
-from .ferplus import FerPlus
-from .image_folder import Emo8, ImageFolder
-from .shards import Shards
-from .tweets import Tweets
+from .faces.affectnet import AffectNet
+from .faces.affwild2 import AffWild2, CExprDb
+from .faces.ckplus import CkPlus
+from .faces.expw import ExpW
+from .faces.face_folders import CkPlus48, Sfew
+from .faces.fer2013 import Fer2013
+from .faces.ferplus import FerPlus
+from .faces.jaffe import Jaffe
+from .faces.rafdb import RafDb, RafDbCompound
+from .generic.hf_datasets import HfDatasets
+from .generic.image_folder import Emo8, ImageFolder
+from .generic.person_table import Heco, PersonTable
+from .generic.shards import Shards
+from .generic.table import Table
+from .generic.webdataset import WebDataset
+from .scenes.abstract import Abstract, ArtPhoto
+from .scenes.class_folders import CaerS, PandaEmotion6, UnBiasedEmo, WebEmo
+from .scenes.emoset import EmoSet
+from .scenes.emotic import Emotic
+from .scenes.emotion6 import Emotion6
+from .scenes.fi import FI
+from .scenes.finding_emo import FindingEmo
+from .scenes.ldl import FlickrLDL, TwitterLDL
+from .scenes.mvsa import Mvsa
+from .scenes.tweets import Tweets
+from .scenes.twitter_amt import TwitterAmt
+from .scenes.valence_arousal import Gaped, Oasis
 
 # By the name under `reader.kind`; a new reader is one file, one import and one line here.
 READERS: dict[str, type[Reader]] = {
@@ -23,6 +47,43 @@ READERS: dict[str, type[Reader]] = {
     "image_folder": ImageFolder,
     "tweets": Tweets,
     "ferplus": FerPlus,
+    "fer2013": Fer2013,
+    "affectnet": AffectNet,
+    "rafdb": RafDb,
+    "rafdb_compound": RafDbCompound,
+    "expw": ExpW,
+    "ckplus": CkPlus,
+    "ckplus48": CkPlus48,
+    "jaffe": Jaffe,
+    "sfew": Sfew,
+    "affwild2": AffWild2,
+    "cexpr_db": CExprDb,
+    "fi": FI,
+    "emotion6": Emotion6,
+    "panda_emotion6": PandaEmotion6,
+    "unbiased_emo": UnBiasedEmo,
+    "webemo": WebEmo,
+    "caer_s": CaerS,
+    "artphoto": ArtPhoto,
+    "abstract": Abstract,
+    "twitter_amt": TwitterAmt,
+    "mvsa": Mvsa,
+    "flickr_ldl": FlickrLDL,
+    "twitter_ldl": TwitterLDL,
+    "oasis": Oasis,
+    "gaped": Gaped,
+    "finding_emo": FindingEmo,
+    "emotic": Emotic,
+    "heco": Heco,
+    "person_table": PersonTable,
+    "artemis": ArtEmis,
+    "artemis_v2": ArtEmisV2,
+    "artelingo": ArtELingo,
+    "affection": Affection,
+    "wikiart_emotions": WikiArtEmotions,
+    "table": Table,
+    "hf_datasets": HfDatasets,
+    "webdataset": WebDataset,
     "shards": Shards,
 }
 ReaderConfig: Any = Annotated[

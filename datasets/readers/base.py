@@ -21,8 +21,10 @@ REASONS = (
     "too_large",
     "path_escapes_root",
     "duplicate_id",
+    "duplicate",
     "unreadable",
 )
+ASKED_FOR = frozenset({"duplicate"})  # left out because the config says so: no fault of the source
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
 
 
@@ -75,6 +77,7 @@ class Reader:
     how_to_get: str
     expected: dict[str, int] = {}
     summary: ClassVar[str] = ""
+    citation: ClassVar[str] = ""  # as the authors want to be cited, best as BibTeX
     config_class: ClassVar[type[Config]]
 
     def __init__(self, config: Any, root: Path) -> None:

@@ -32,7 +32,19 @@ ORDERS = {
     "webemo7": "anger confusion fear joy love sadness surprise",
     "parrott6": "anger fear joy love sadness surprise",
     "heco8": "surprise excitement happiness peace disgust anger fear sadness",
+    "plutchik8": "joy trust fear surprise sadness disgust anger anticipation",
+    "plutchik": "ecstasy joy serenity admiration trust acceptance terror fear apprehension amazement surprise"
+    " distraction grief sadness pensiveness loathing disgust boredom rage anger annoyance vigilance"
+    " anticipation interest",
     "caer7": "anger disgust fear happiness neutral sadness surprise",
+    "wikiart20": "agreeableness anger anticipation arrogance disagreeableness disgust fear gratitude happiness"
+    " humility love optimism pessimism regret sadness shame shyness surprise trust neutral",
+    "abaw8": "neutral anger disgust fear happiness sadness surprise other",
+    "compound7": "fearfully_surprised happily_surprised sadly_surprised disgustedly_surprised"
+    " angrily_surprised sadly_fearful sadly_angry",
+    "compound11": "happily_surprised happily_disgusted sadly_fearful sadly_angry sadly_surprised"
+    " sadly_disgusted fearfully_angry fearfully_surprised angrily_surprised angrily_disgusted"
+    " disgustedly_surprised",
     "polarity2": "negative positive",
     "polarity3": "negative neutral positive",
     "vad": "valence arousal dominance",
@@ -45,7 +57,7 @@ def test_every_space_is_pinned():
 
 @pytest.mark.parametrize("name", ORDERS)
 def test_order(name):
-    expected = tuple(word.replace("something_else", "something else") for word in ORDERS[name].split())
+    expected = tuple(word.replace("_", " ") for word in ORDERS[name].split())
     assert label_space(name).names == expected
     assert label_space(name).version == 1
     assert label_space(name).source
@@ -124,12 +136,18 @@ def test_all_maps_that_users_were_promised_exist():
         "parrott": "parrott6 ekman6 mikels8 polarity2 polarity3",
         "parrott6": "ekman6 mikels8 polarity2 polarity3",
         "heco8": "ekman6 mikels8 polarity2 polarity3",
+        "plutchik8": "ekman6 ekman7 mikels8 polarity2 polarity3",
+        "plutchik": "plutchik8 ekman6 ekman7 mikels8 polarity2 polarity3",
         "caer7": "ekman6 ekman7 polarity2 polarity3",
         "emotic26": "polarity2 polarity3",
         "webemo25": "webemo7 parrott parrott6 polarity2 polarity3",
         "fer7": "fer8 ekman7",
         "fer8": "fer7 ekman7",
         "artemis9": "mikels8 polarity3 vad",
+        "abaw8": "fer7 fer8 ekman6 ekman7 polarity2 polarity3",
+        "compound7": "compound11 polarity2 polarity3",
+        "compound11": "compound7 polarity2 polarity3",
+        "wikiart20": "ekman6 ekman7 mikels8 artemis9 polarity2 polarity3",
     }
     assert {(s, t) for s, targets in promised.items() for t in targets.split()} <= set(label_map_names())
 

@@ -11,7 +11,7 @@ import vemo
 import yaml
 from pydantic import TypeAdapter, ValidationError
 from vemo.datasets.readers import READERS, ReaderConfig, Row, SampleError, describe_readers, make_reader
-from vemo.datasets.readers.image_folder import ImageFolderConfig
+from vemo.datasets.readers.generic.image_folder import ImageFolderConfig
 from vemo.foundation.errors import UserError
 
 CONFIGS = Path(vemo.__file__).parent / "configs" / "datasets"

@@ -1,0 +1,1 @@
+"""Paintings and photographs with what people wrote about them, every annotator kept: one file a family."""

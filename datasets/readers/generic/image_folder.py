@@ -1,0 +1,143 @@
+"""Folders of images named after classes, `root/[<split>/]<class>/…`; and Emo8, which is one."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from ....foundation.errors import UserError
+from ...sample import Sample
+from ...taxonomy import LabelSpace, label_space
+from ..base import FolderConfig, Reader, Row, image_files
+
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+
+
+class ImageFolderConfig(FolderConfig):
+    """An image folder of any origin; `space` says what its class folders mean."""
+
+    kind: Literal["image_folder"] = "image_folder"
+    space: str
+    synonyms: dict[str, str] = Field(default_factory=dict)  # folder name → class, for names the space lacks
+    dataset: str = Field(default="image-folder", pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    licence: str = "unknown"
+
+
+class Emo8Config(FolderConfig):
+    kind: Literal["emo8"] = "emo8"
+    styles: str | None = None  # a CSV `path,style` below the root; the archive itself does not say the style
+
+
+class ImageFolder(Reader):
+    """Class folders, with or without split folders above; images may lie deeper (`<class>/<object>/…`)."""
+
+    dataset = "image-folder"
+    licence = "unknown"
+    spaces = ()
+    how_to_get = "Put your images in folders named after the classes of a label space (reader.space)."
+    summary = "any folder of images, root/[split/]class/…"
+    config_class = ImageFolderConfig
+    config: Any
+
+    def __init__(self, config: Any, root: Path) -> None:
+        super().__init__(config, root)
+        self._settle()
+        self.space: LabelSpace = label_space(self.spaces[0])
+        self.top = self._top()
+        self.class_folders = self._class_folders()
+
+    def _settle(self) -> None:
+        self.dataset, self.licence = self.config.dataset, self.config.licence
+        self.spaces = (self.config.space,)
+
+    def _top(self) -> Path:
+        return self.root
+
+    def _class_folders(self) -> list[tuple[str | None, str, str]]:
+        """(split, class, path below the root) of every class folder; UserError names all unknown ones."""
+        folders: list[tuple[str | None, Path]] = [(None, folder) for folder in _subfolders(self.top)]
+        if folders and all(folder.name.lower() in SPLITS for _, folder in folders):
+            folders = [(SPLITS[s.name.lower()], c) for _, s in folders for c in _subfolders(s)]
+        if not folders:
+            raise UserError(f"{self.top}: no class folders; expected [train|val|test/]<class>/<image>")
+        synonyms = {name.casefold(): label for name, label in getattr(self.config, "synonyms", {}).items()}
+        for label in synonyms.values():
+            self.space.index(label)
+        found, unknown = [], set()
+        for split, folder in folders:
+            try:
+                label = self.space.canonical(synonyms.get(folder.name.casefold(), folder.name))
+            except UserError:
+                unknown.add(folder.name)
+                continue
+            found.append((split, label, folder.relative_to(self.root).as_posix()))
+        if unknown:
+            raise UserError(
+                f"{self.top}: no classes of {self.space.name}: folders {', '.join(sorted(unknown))}; it has "
+                f"{', '.join(self.space.names)}; name them in reader.synonyms or choose another reader.space"
+            )
+        return found
+
+    def _rows(self) -> Iterator[Row]:
+        for split, label, folder in self.class_folders:
+            for path in image_files(self.root / folder):
+                relative = path.relative_to(self.root).as_posix()
+                identifier = path.relative_to(self.top).as_posix()
+                yield Row(identifier, split, None, relative, {"class": label, **self._extra(relative)})
+
+    def _extra(self, path: str) -> dict[str, Any]:
+        return {}
+
+    def _read(self, row: Row) -> tuple[Sample, bytes]:
+        image = self.image_bytes(row.path)
+        attributes = {"style": row.facts["style"]} if "style" in row.facts else {}
+        label: Any = {self.space.name: {"class": row.facts["class"]}}
+        return self.sample(row, image, labels=label, attributes=attributes), image
+
+
+class Emo8(ImageFolder):
+    """Emo8: eight emotions in five styles, pre-split; root is the folder `emo8` or the one that holds it."""
+
+    dataset = "emo8"
+    licence = "research-only"
+    spaces = ("mikels8",)
+    how_to_get = "Follow the link in the README of github.com/chincharles/u-emo and unpack emo8/."
+    summary = "about 8,900 images: cartoon, natural, realistic, science fiction, advertising cover"
+    config_class = Emo8Config
+
+    def _settle(self) -> None:
+        self.styles = _read_styles(self.root / self.config.styles) if self.config.styles else {}
+
+    def _top(self) -> Path:
+        return self.root / "emo8" if (self.root / "emo8").is_dir() else self.root
+
+    def _extra(self, path: str) -> dict[str, Any]:
+        below_top = (self.root / path).relative_to(self.top).as_posix()
+        style = self.styles.get(path, self.styles.get(below_top))
+        return {"style": style} if style else {}
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _read_styles(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        raise UserError(f"{path}: no such file (reader.styles is a CSV with the columns path,style)")
+    with path.open(newline="", encoding="utf-8-sig") as stream:
+        table = csv.DictReader(stream)
+        if not {"path", "style"} <= set(table.fieldnames or ()):
+            raise UserError(f"{path}: the first line must be path,style; got {table.fieldnames}")
+        return {
+            line["path"].strip(): line["style"].strip() for line in table if line["path"] and line["style"]
+        }

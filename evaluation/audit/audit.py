@@ -1,0 +1,233 @@
+"""`vemo shards audit DIR`: every check in turn, one JSON and one page."""
+
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import Field
+
+from ... import __version__
+from ...datasets.stream import ShardSet
+from ...datasets.taxonomy import LabelSpace, class_index, label_space
+from ...foundation.config import Config
+from ...foundation.errors import UserError
+from ...foundation.files import read_json_lines, write_atomically, write_json
+from ..features import Precision
+from ..linear import LinearConfig
+from . import agreement, balance, leakage, pixels
+from .doubts import Doubt, doubt_summary, label_quality, out_of_fold
+from .duplicates import NEAR, Pair, clusters, duplicate_pairs, summary
+from .eyes import attribute_words, encoder_features, thumbnail_features
+from .page import write_page
+from .scan import Scan, scan
+
+LISTED = 500  # leaks and placeholders in audit.json; the page shows fewer
+DUPLICATES, DOUBTS = "duplicates.jsonl", "doubts.jsonl"
+
+
+class AuditConfig(Config):
+    """What to audit, against what, and with which eyes."""
+
+    shards: Path = Field(description="the shard set")
+    out: Path | None = Field(default=None, description="where to write; null: SHARDS/audit")
+    label_space: str | None = Field(default=None, description="null: the first of the shard set")
+    against: tuple[Path, ...] = Field(
+        default=(), description="other shard sets: images that are in both are leaks between datasets"
+    )
+    near: float = Field(
+        default=NEAR,
+        gt=0.5,
+        le=1,
+        description="how alike two images must be to count as near copies; photographs of one kind, such as "
+        "aligned faces, need more than drawings",
+    )
+    encoder: str | None = Field(
+        default=None,
+        description="features for label doubts: a release, or timm:NAME[:SIZE][@FILE]; null: colours and "
+        "thumbnails, which know little",
+    )
+    attributes: bool = Field(
+        default=True, description="label doubts: let the probe read the annotated attributes as well"
+    )
+    linear: LinearConfig = LinearConfig()
+    batch_size: int = Field(default=64, ge=1)
+    workers: int = Field(default=0, ge=0)
+    precision: Precision = "fp32"
+    pictures: int = Field(default=36, ge=0, description="pictures of each kind on the page")
+    seed: int = 0
+
+    @property
+    def folder(self) -> Path:
+        """Where the findings go."""
+        return self.out or self.shards / "audit"
+
+
+def audit(config: AuditConfig) -> dict[str, Any]:
+    """Audit a shard set; writes index.html, audit.json, duplicates.jsonl and
+    doubts.jsonl, and returns audit.json's content.
+
+    Raises UserError for a missing or damaged shard set, or a label space that it does not have.
+    """
+    shards = ShardSet(config.shards)
+    spaces = shards.manifest["spaces"]
+    if not spaces and config.label_space is None:
+        raise UserError(f"{config.shards}: its manifest names no label space; give label_space=NAME")
+    space = label_space(config.label_space or spaces[0])
+    seen = scan(shards)
+    if not len(seen):
+        raise UserError(f"{config.shards}: holds no sample")
+    labels = [class_index(record, space) for record in seen.records]
+    pairs = duplicate_pairs(seen, threshold=config.near)
+    copies = clusters(len(seen), pairs)
+    identical = clusters(len(seen), [pair for pair in pairs if pair.kind != "near"])
+    placeholders = pixels.placeholders(seen, labels, identical)
+    failures = list(read_json_lines(config.shards / "failures.jsonl"))
+    labelled = [place for place, label in enumerate(labels) if label is not None]
+    chosen = [labels[place] for place in labelled]
+    report: dict[str, Any] = {
+        "shards": shards.manifest["dataset"],
+        "fingerprint": shards.fingerprint,
+        "label_space": space.name,
+        "samples": len(seen),
+        "splits": {split: seen.splits.count(split) for split in shards.splits},
+        "failures": pixels.failure_counts(failures),
+        "balance": balance.class_balance(seen, labels, space.names),
+        "coverage": balance.coverage(seen),
+        "duplicates": {**summary(seen, pairs), "leaks": _leaks(seen, pairs)},
+        "placeholders": [
+            {"id": seen.records[place]["id"], "why": why} for place, why in sorted(placeholders.items())
+        ][:LISTED],
+        "leakage": leakage.attribute_leakage(
+            [seen.records[place] for place in labelled],
+            [label for label in chosen if label is not None],
+            space.names,
+        )
+        if labelled
+        else {},
+        "light": pixels.light_differences(seen),
+        "agreement": _agreement(seen),
+        "between datasets": {
+            str(folder): _between(seen, scan(ShardSet(folder)), config.near) for folder in config.against
+        },
+    }
+    doubts = _doubts(config, shards, seen, labels, copies, report, space)
+    report |= {"seed": config.seed, "vemo": __version__, "date": datetime.date.today().isoformat()}
+    config.folder.mkdir(parents=True, exist_ok=True)
+    _write_duplicates(config.folder / DUPLICATES, seen, {"identical": identical, "near": copies})
+    _write_lines(config.folder / DOUBTS, [doubt.as_line(seen) for doubt in doubts])
+    write_json(config.folder / "audit.json", report)
+    page = config.folder / "index.html"
+    write_page(page, report, shards, seen, pairs, doubts, placeholders, config.pictures)
+    return report
+
+
+def _leaks(seen: Scan, pairs: list[Pair]) -> list[dict[str, Any]]:
+    """Pairs of copies in different splits, identical ones first."""
+    across = [pair for pair in pairs if seen.splits[pair.first] != seen.splits[pair.second]]
+    across.sort(key=lambda pair: (pair.kind == "near", -pair.similarity, pair.first))
+    return [_pair_of(seen, seen, pair) for pair in across[:LISTED]]
+
+
+def _pair_of(here: Scan, there: Scan, pair: Pair) -> dict[str, Any]:
+    return {
+        "kind": pair.kind,
+        "similarity": round(pair.similarity, 4),
+        "ids": [here.records[pair.first]["id"], there.records[pair.second]["id"]],
+        "splits": [here.splits[pair.first], there.splits[pair.second]],
+    }
+
+
+def _between(here: Scan, there: Scan, near: float) -> dict[str, Any]:
+    pairs = duplicate_pairs(here, there, near)
+    return {
+        "pairs": len(pairs),
+        "identical": sum(pair.kind != "near" for pair in pairs),
+        "listed": [_pair_of(here, there, pair) for pair in pairs[:LISTED]],
+    }
+
+
+def _agreement(seen: Scan) -> dict[str, Any]:
+    """Disagreement in every space that has votes or distributions."""
+    values: dict[tuple[str, str], list[list[float]]] = {}
+    for record in seen.records:
+        for name, label in record.get("labels", {}).items():
+            for kind in ("votes", "distribution"):
+                if kind in label:
+                    values.setdefault((name, kind), []).append(label[kind])
+    return {
+        f"{name} {kind}": agreement.disagreement(rows, kind == "votes")
+        for (name, kind), rows in values.items()
+    }
+
+
+def _doubts(
+    config: AuditConfig,
+    shards: ShardSet,
+    seen: Scan,
+    labels: list[int | None],
+    copies: list[list[int]],
+    report: dict[str, Any],
+    space: LabelSpace,
+) -> list[Doubt]:
+    """Put what can be said of label doubts into the report; returns all labels, the most doubtful first."""
+    places = [place for place, label in enumerate(labels) if label is not None]
+    target = torch.tensor([labels[place] for place in places], dtype=torch.int64)
+    groups = [leakage.group_of(record) for record in seen.records]
+    for members in copies:  # copies of one picture must not vouch for each other
+        for place in members:
+            groups[place] = groups[members[0]]
+    if len(target.unique()) < 2 or len({groups[place] for place in places}) < 5:
+        report["doubts"] = {"skipped": "fewer than two classes or five groups are labelled"}
+        return []
+    if config.encoder is None:
+        features, eyes = thumbnail_features(seen.thumbnails[places]), "colours and thumbnails"
+    else:
+        features, eyes = encoder_features(
+            config.encoder,
+            shards,
+            space,
+            seen,
+            places,
+            cache=config.folder / "features",
+            batch_size=config.batch_size,
+            workers=config.workers,
+            precision=config.precision,
+        )
+    if config.attributes and (words := attribute_words([seen.records[place] for place in places])).shape[1]:
+        features, eyes = torch.cat([features, words], 1), f"{eyes}, and the annotated attributes"
+    probabilities = out_of_fold(
+        features, target, [groups[place] for place in places], len(space), config.linear, config.seed
+    )
+    guess = probabilities.argmax(1)
+    report["doubts"] = {
+        "features": eyes,
+        **doubt_summary(probabilities, target, space.names),
+        "contradicted": int((guess != target).sum()),
+    }
+    quality = label_quality(probabilities, target)
+    return [
+        Doubt(places[i], space.names[int(target[i])], space.names[int(guess[i])], float(quality[i]))
+        for i in quality.argsort().tolist()
+    ]
+
+
+def _write_duplicates(path: Path, seen: Scan, clusters_of: dict[str, list[list[int]]]) -> None:
+    """One line a cluster and kind, "identical" or "near" (which joins identical ones too): its samples."""
+    _write_lines(
+        path,
+        [
+            {
+                "kind": kind,
+                "samples": [{"id": seen.records[i]["id"], "split": seen.splits[i]} for i in members],
+            }
+            for kind, found in clusters_of.items()
+            for members in found
+        ],
+    )
+
+
+def _write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
+    with write_atomically(path) as stream:
+        stream.writelines(json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in lines)
