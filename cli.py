@@ -27,11 +27,15 @@ def datasets_synthesize(arguments: argparse.Namespace) -> int:
 
 
 def datasets_list(arguments: argparse.Namespace) -> int:
-    """List every reader: label spaces, size, licence, how to get the data."""
-    from .datasets.readers import describe_readers
-    from .foundation.terminal import print_entries
+    """List every reader in a line, or all that is known of some: what it reads and how to get the data."""
+    from .datasets.readers import describe_readers, reader_table
+    from .foundation.terminal import print_entries, table_text
 
-    print_entries(describe_readers(), heading="kind")
+    if arguments.kinds:
+        print_entries(describe_readers(arguments.kinds), heading="kind")
+    else:
+        print(table_text(*reader_table()))
+        print("\nvemo datasets list KIND says more of one, and how to get the data.")
     return 0
 
 
@@ -100,10 +104,8 @@ def shards_persons(arguments: argparse.Namespace) -> int:
     from .datasets.sidecars import PersonsConfig, write_persons
     from .foundation.config import load_config
 
-    report = write_persons(
-        load_config(PersonsConfig, None, [f"shards={arguments.folder}", *arguments.overrides])
-    )
-    print(report if isinstance(report, str) else report.summary)
+    config = load_config(PersonsConfig, None, [f"shards={arguments.folder}", *arguments.overrides])
+    print(write_persons(config).summary)
     return 0
 
 
@@ -219,7 +221,8 @@ def parser() -> argparse.ArgumentParser:
     synthesize = leaf(datasets, "synthesize", datasets_synthesize)
     synthesize.add_argument("out", type=Path, metavar="OUT", help="folder to write")
     add_overrides(synthesize)
-    leaf(datasets, "list", datasets_list)
+    readers = leaf(datasets, "list", datasets_list)
+    readers.add_argument("kinds", nargs="*", metavar="KIND", help="readers to say more of")
     mapping = leaf(datasets, "map", datasets_map)
     mapping.add_argument(
         "--from", dest="source", required=True, metavar="SPACE", help="a label space, or a reader's kind"

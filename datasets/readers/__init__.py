@@ -4,11 +4,13 @@ A reader lists cheaply (`rows`) and reads one sample at a time in any process (`
 re-encodes and never drops a sample without a reason code. Building shards is no business of this room.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Union
 
 from pydantic import Field
 
+from ...foundation.errors import UserError
 from .art.artemis import Affection, ArtELingo, ArtEmis, ArtEmisV2
 from .art.wikiart_emotions import WikiArtEmotions
 from .base import REASONS, Reader, Row, SampleError
@@ -22,24 +24,27 @@ from .faces.ferplus import FerPlus
 from .faces.jaffe import Jaffe
 from .faces.rafdb import RafDb, RafDbCompound
 from .generic.hf_datasets import HfDatasets
-from .generic.image_folder import Emo8, ImageFolder
-from .generic.person_table import Heco, PersonTable
+from .generic.image_folder import ImageFolder
+from .generic.person_table import PersonTable
 from .generic.shards import Shards
 from .generic.table import Table
 from .generic.webdataset import WebDataset
 from .scenes.abstract import Abstract, ArtPhoto
 from .scenes.class_folders import CaerS, PandaEmotion6, UnBiasedEmo, WebEmo
+from .scenes.emo8 import Emo8
 from .scenes.emoset import EmoSet
 from .scenes.emotic import Emotic
 from .scenes.emotion6 import Emotion6
 from .scenes.fi import FI
 from .scenes.finding_emo import FindingEmo
+from .scenes.heco import Heco
 from .scenes.ldl import FlickrLDL, TwitterLDL
 from .scenes.mvsa import Mvsa
 from .scenes.tweets import Tweets
 from .scenes.twitter_amt import TwitterAmt
 from .scenes.valence_arousal import Gaped, Oasis
 
+ROOMS = ("scenes", "faces", "art", "generic")
 # By the name under `reader.kind`; a new reader is one file, one import and one line here.
 READERS: dict[str, type[Reader]] = {
     "emoset": EmoSet,
@@ -97,8 +102,20 @@ def make_reader(config: Any, root: Path) -> Reader:
     return READERS[config.kind](config, Path(root))
 
 
-def describe_readers() -> list[dict[str, Any]]:
-    """What `vemo datasets list` shows: kind, dataset, summary, spaces, samples, licence, how_to_get."""
+def reader_table() -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """What `vemo datasets list` shows: a header, and a line for every reader."""
+    rows = [
+        (reader.__module__.split(".")[-2], kind, reader.summary, ", ".join(reader.spaces), reader.licence)
+        for kind, reader in READERS.items()
+    ]
+    return ("", "kind", "what", "labels", "licence"), sorted(rows, key=lambda row: ROOMS.index(row[0]))
+
+
+def describe_readers(kinds: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """All that is known of these readers (none: of all): kind, dataset, summary, spaces, samples, licence and
+    how_to_get. Raises UserError for a kind that does not exist, naming those that do."""
+    if unknown := [kind for kind in kinds if kind not in READERS]:
+        raise UserError(f"no reader {', '.join(unknown)}; there are {', '.join(READERS)}")
     return [
         {
             "kind": kind,
@@ -110,6 +127,7 @@ def describe_readers() -> list[dict[str, Any]]:
             "how_to_get": reader.how_to_get,
         }
         for kind, reader in READERS.items()
+        if not kinds or kind in kinds
     ]
 
 
@@ -122,4 +140,5 @@ __all__ = [
     "SampleError",
     "describe_readers",
     "make_reader",
+    "reader_table",
 ]

@@ -207,7 +207,7 @@ def _train(
         clip_norm=None,  # early gradients are large and would be cut: twice as slow to learn
         keep=1,
     )
-    last = Trainer(task, pictures, config, folder / "run", facts, world=world).fit()
+    last = Trainer(task, pictures, config, folder / "teacher", facts, world=world).fit()
     if world.is_main:
         task.model.logit_scale.data.clamp_(max=MAX_SCALE)
         trained = {"images": len(pictures.sentences), **last["metrics"]}

@@ -1,6 +1,5 @@
-"""Folders of images named after classes, `root/[<split>/]<class>/…`; and Emo8, which is one."""
+"""Folders of images named after classes, `root/[<split>/]<class>/…`."""
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -31,11 +30,6 @@ class ImageFolderConfig(FolderConfig):
     synonyms: dict[str, str] = Field(default_factory=dict)  # folder name → class, for names the space lacks
     dataset: str = Field(default="image-folder", pattern=r"^[a-z0-9][a-z0-9._-]*$")
     licence: str = "unknown"
-
-
-class Emo8Config(FolderConfig):
-    kind: Literal["emo8"] = "emo8"
-    styles: str | None = None  # a CSV `path,style` below the root; the archive itself does not say the style
 
 
 class ImageFolder(Reader):
@@ -105,39 +99,5 @@ class ImageFolder(Reader):
         return self.sample(row, image, labels=label, attributes=attributes), image
 
 
-class Emo8(ImageFolder):
-    """Emo8: eight emotions in five styles, pre-split; root is the folder `emo8` or the one that holds it."""
-
-    dataset = "emo8"
-    licence = "research-only"
-    spaces = ("mikels8",)
-    how_to_get = "Follow the link in the README of github.com/chincharles/u-emo and unpack emo8/."
-    summary = "about 8,900 images: cartoon, natural, realistic, science fiction, advertising cover"
-    config_class = Emo8Config
-
-    def _settle(self) -> None:
-        self.styles = _read_styles(self.root / self.config.styles) if self.config.styles else {}
-
-    def _top(self) -> Path:
-        return self.root / "emo8" if (self.root / "emo8").is_dir() else self.root
-
-    def _extra(self, path: str) -> dict[str, Any]:
-        below_top = (self.root / path).relative_to(self.top).as_posix()
-        style = self.styles.get(path, self.styles.get(below_top))
-        return {"style": style} if style else {}
-
-
 def _subfolders(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-
-
-def _read_styles(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        raise UserError(f"{path}: no such file (reader.styles is a CSV with the columns path,style)")
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        table = csv.DictReader(stream)
-        if not {"path", "style"} <= set(table.fieldnames or ()):
-            raise UserError(f"{path}: the first line must be path,style; got {table.fieldnames}")
-        return {
-            line["path"].strip(): line["style"].strip() for line in table if line["path"] and line["style"]
-        }

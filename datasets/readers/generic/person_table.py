@@ -1,4 +1,4 @@
-"""Datasets of people in context as one table, one line a person: any, and HECO.
+"""People in context as one table, one line a person.
 
 A line says which image it is about, where in it the person is, and how they were judged; the lines of one
 image are one sample. Columns are mapped as for `table`, but labels, valence and attributes are the person's.
@@ -14,7 +14,6 @@ from pydantic import Field
 from ....foundation.errors import UserError
 from ...sample import Sample
 from ..base import Row, SampleError
-from .columns import BoxColumns, Columns, LabelColumns, VadColumns
 from .mapped import MappedConfig, stored_size
 from .table import Table
 
@@ -36,27 +35,6 @@ class PersonTableConfig(PersonTableOptions):
 
     kind: Literal["person_table"] = "person_table"
     dataset: str = Field(default="person-table", pattern=r"^[a-z0-9][a-z0-9._-]*$")
-
-
-class HecoConfig(PersonTableOptions):
-    """HECO is given out on request and its layout is documented nowhere.
-
-    The defaults are what public code reads from it. The scale of 1 to 10 is our guess: that code divides by
-    10, and EMOTIC's is the same. What lies outside fails. A copy that differs needs all of reader.columns
-    written out.
-    """
-
-    kind: Literal["heco"] = "heco"
-    dataset: str = Field(default="heco", pattern=r"^[a-z0-9][a-z0-9._-]*$")
-    licence: str = "research-only"
-    table: str | dict[str, str] = "Labels/HECO_Labels.csv"
-    images: str = "Images"
-    columns: Columns = Columns(
-        path="Image",
-        persons=BoxColumns(box=["xmin", "ymin", "xmax", "ymax"]),
-        labels={"heco8": LabelColumns.model_validate({"class": "Category"})},
-        vad=VadColumns(valence="Valence", arousal="Arousal", dominance="Dominance", scale=(1, 10)),
-    )
 
 
 class PersonTable(Table):
@@ -111,21 +89,3 @@ class PersonTable(Table):
             about = {key: known[key] for key in ("labels", "vad", "attributes")}
             persons.append({**boxes[0], **about})
         return self.sample(row, image, persons=persons), image
-
-
-class Heco(PersonTable):
-    """HECO: people in context, heco8, valence, arousal and dominance.
-
-    Some of its images are MSCOCO's, ADE20K's and EMOTIC's: whoever trains on EMOTIC and tests here must look
-    for copies first. No split of its own.
-    """
-
-    dataset = "heco"
-    licence = "research-only"
-    spaces = ("heco8", "vad")
-    how_to_get = (
-        "Fill in the form at heco2022.github.io; root holds Images/ and Labels/HECO_Labels.csv. Another copy "
-        "of it may need reader.table, reader.images and reader.columns."
-    )
-    summary = "9,385 photos and film stills, 19,781 people, eight emotions, valence, arousal, dominance"
-    config_class = HecoConfig

@@ -3,7 +3,8 @@
 import pytest
 from PIL import Image
 from vemo.datasets.readers import make_reader
-from vemo.datasets.readers.generic.image_folder import Emo8Config, ImageFolderConfig
+from vemo.datasets.readers.generic.image_folder import ImageFolderConfig
+from vemo.datasets.readers.scenes.emo8 import Emo8Config
 from vemo.foundation.errors import UserError
 
 

@@ -5,7 +5,8 @@ import io
 import pytest
 from PIL import Image
 from vemo.datasets.readers import SampleError, make_reader
-from vemo.datasets.readers.generic.person_table import HecoConfig, PersonTableConfig
+from vemo.datasets.readers.generic.person_table import PersonTableConfig
+from vemo.datasets.readers.scenes.heco import HecoConfig
 from vemo.foundation.errors import UserError
 
 HEADER = "Image,xmin,ymin,xmax,ymax,Category,Valence,Arousal,Dominance"
