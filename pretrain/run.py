@@ -34,7 +34,8 @@ def pretrain(config: PretrainConfig) -> Path:
     the shards or the teacher.
     """
     world = join_world(config.training.device)
-    shards = ShardSet(config.data.shards) if isinstance(config.data.shards, Path) else None
+    local = isinstance(config.data.shards, Path)
+    shards = ShardSet(config.data.shards, sidecars=config.data.sidecars) if local else None
     sentence = SentenceBuilder(config.sentences)
     if shards is not None and "contrastive" in config.objective.losses:
         _check_sentences(shards, config.data.split, sentence)
@@ -139,9 +140,10 @@ def _check_sentences(shards: ShardSet, split: str, sentence: SentenceBuilder) ->
 def _description(config: PretrainConfig, shards: ShardSet | None, teacher: Teacher | None) -> dict[str, Any]:
     """What a checkpoint depends on, so that it may not change when the run is resumed.
 
-    Not in it: where the shards lie and how many workers read them.
+    Not in it: where the shards lie and how many workers read them. Sidecars are in a local set's fingerprint.
     """
-    data = config.data.model_dump(mode="json", exclude={"shards", "workers"})
+    local = set() if shards is None else {"sidecars"}
+    data = config.data.model_dump(mode="json", exclude={"shards", "workers"} | local)
     data["shards"] = str(config.data.shards) if shards is None else shards.fingerprint
     description: dict[str, Any] = {"data": data}
     for section in ("model", "view", "sentences", "objective"):

@@ -28,8 +28,9 @@ def test_unknown_config_keys_are_all_named(capsys: pytest.CaptureFixture[str]) -
 
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
     for command in (
-        ["datasets", "synthesize"], ["datasets", "list"], ["shards", "build"], ["shards", "verify"],
-        ["shards", "stats"], ["pretrain"], ["probe"], ["config", "schema"], ["config", "show"],
+        ["datasets", "synthesize"], ["datasets", "list"], ["datasets", "map"], ["shards", "build"],
+        ["shards", "verify"], ["shards", "stats"], ["shards", "card"], ["pretrain"], ["probe"],
+        ["config", "schema"], ["config", "show"],
     ):  # fmt: skip
         with pytest.raises(SystemExit) as left:
             main([*command, "--help"])

@@ -12,12 +12,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ... import __version__
 from ...foundation.errors import UserError
 from ...foundation.files import append_json_line, read_json_lines, write_atomically, write_json
 from ...foundation.progress import Progress
 from ..readers import Reader, make_reader
 from .config import BuildConfig, refuse_other_settings, settings_of
-from .layout import FAILURES, FORMAT, MANIFEST, SHARD_FILE, SHARDS, WORK, finished_shards
+from .layout import FAILURES, FORMAT, MANIFEST, SHARD_FILE, SHARDS, WORK, finished_shards, json_line
 from .plan import Plan, make_plan
 from .pool import map_over_processes, only_build_in
 from .report import BuildReport, count_reasons, coverage_line, expectation_warning
@@ -114,9 +115,9 @@ def _finish(config: BuildConfig, reader: Reader, plan: Plan, settings: dict[str,
     with write_atomically(out / SHARDS) as shards, write_atomically(out / FAILURES) as failures:
         for shard in plan.shards:
             line = lines[shard.name]
-            shards.write(_json_line(line))
+            shards.write(json_line(line))
             for failure in line["failures"]:
-                failures.write(_json_line({**failure, "shard": shard.name}))
+                failures.write(json_line({**failure, "shard": shard.name}))
     splits = {split: {"samples": 0, "shards": 0} for split in plan.listed}
     for line in lines.values():
         splits[line["split"]]["samples"] += line["samples"]
@@ -125,6 +126,7 @@ def _finish(config: BuildConfig, reader: Reader, plan: Plan, settings: dict[str,
     packed = sum(split["samples"] for split in splits.values())
     manifest = {
         "format": FORMAT,
+        "vemo": __version__,
         "dataset": reader.dataset,
         "licence": reader.licence,
         "spaces": list(reader.spaces),
@@ -227,8 +229,4 @@ def _remove_leftovers(out: Path, done: dict[str, dict[str, Any]]) -> None:
     if len(done) != len(list(read_json_lines(out / SHARDS))):
         with write_atomically(out / SHARDS) as stream:
             for line in done.values():
-                stream.write(_json_line(line))
-
-
-def _json_line(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True).encode() + b"\n"
+                stream.write(json_line(line))

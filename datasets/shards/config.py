@@ -29,7 +29,7 @@ class BuildConfig(Config):
 
     root: Path
     out: Path
-    reader: ReaderConfig
+    reader: ReaderConfig  # pyright: ignore[reportInvalidTypeForm] - a union made of the registry
     samples_per_shard: int = Field(default=1000, ge=1)
     short_side: int | None = Field(default=None, ge=1)
     quality: int = Field(default=90, ge=1, le=100)
@@ -67,9 +67,14 @@ def settings_of(config: BuildConfig) -> dict[str, Any]:
     }
 
 
-def refuse_other_settings(out: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
-    """UserError naming every key in which a begun set and this build differ."""
-    old, new = _flat(before), _flat(now)
+def refuse_other_settings(
+    out: Path, before: dict[str, Any], now: dict[str, Any], another: str = "out"
+) -> None:
+    """UserError naming every key in which what was begun in `out` and this run differ.
+
+    `another` is the setting that would choose another folder.
+    """
+    old, new = flat(before), flat(now)
     changed = [
         f"{key} was {old.get(key)!r} and is now {new.get(key)!r}"
         for key in sorted(old.keys() | new.keys())
@@ -78,12 +83,13 @@ def refuse_other_settings(out: Path, before: dict[str, Any], now: dict[str, Any]
     if changed:
         raise UserError(
             f"{out}: was begun with other settings: {'; '.join(changed)}; use those again, choose "
-            "another out, or remove the folder"
+            f"another {another}, or remove the folder"
         )
 
 
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """`{"a": {"b": 1}}` as `{"a.b": 1}`."""
+    found: dict[str, Any] = {}
     for key, value in tree.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return found

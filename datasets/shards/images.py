@@ -105,6 +105,16 @@ def probe_image(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[str, int, in
     return (extension, height, width) if orientation >= 5 else (extension, width, height)
 
 
+def decode_pixels(data: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """The displayed image, uint8 RGB [H, W, 3]: transparent parts on white, 16 bits as 8, the first frame.
+
+    Raises SampleError like `probe_image`.
+    """
+    with _decoder_errors():
+        image, _, orientation = _open(data, max_pixels)
+        return _turned(_pixels(image, data), orientation)
+
+
 def reencode(data: bytes, short_side: int, quality: int, max_pixels: int = MAX_PIXELS) -> PackedImage:
     """The displayed image as a JPEG whose shorter side is `short_side`, antialiased (area average).
 
@@ -115,15 +125,19 @@ def reencode(data: bytes, short_side: int, quality: int, max_pixels: int = MAX_P
         image, _, orientation = _open(data, max_pixels)
         if min(image.size) <= short_side:
             return PackedImage(data, *probe_image(data, max_pixels))
-        if _is_plain_jpeg(image):
-            pixels = _decode_jpeg(data, "RGB")
-        else:
-            image.load()
-            pixels = np.asarray(opaque_rgb(image))
+        pixels = _pixels(image, data)
         scale = short_side / min(image.size)
         width, height = (max(1, round(side * scale)) for side in image.size)
         pixels = _turned(_resized(pixels, width, height), orientation)
         return PackedImage(_encoded(pixels, quality), "jpg", pixels.shape[1], pixels.shape[0], scale)
+
+
+def _pixels(image: Any, data: bytes) -> np.ndarray:
+    """uint8 RGB [H, W, 3] of an image that `_open` opened, before its orientation."""
+    if _is_plain_jpeg(image):
+        return _decode_jpeg(data, "RGB")
+    image.load()
+    return np.asarray(opaque_rgb(image))
 
 
 def opaque_rgb(image: Image.Image) -> Image.Image:

@@ -44,6 +44,11 @@ def sha256_of_text(text: str) -> bytes:
     return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
 
 
+def json_line(value: dict[str, Any]) -> bytes:
+    """A line of shards.jsonl or failures.jsonl: the same bytes for equal values."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True).encode() + b"\n"
+
+
 def finished_shards(folder: Path) -> dict[str, dict[str, Any]]:
     """The lines of shards.jsonl by shard name; of two lines for one shard the later counts."""
     lines = read_json_lines(folder / SHARDS)

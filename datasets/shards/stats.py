@@ -1,6 +1,7 @@
 """What is in a shard set, counted from its records."""
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +18,20 @@ def stats(folder: Path) -> dict[str, Any]:
     """Counts of a shard set, JSON-able: {"folder", "samples", "bytes", "splits": {split: {…}}}.
 
     Of every split: samples, shards, bytes; for every label space the samples of every class (votes and
-    distributions count for their largest entry, several classes for each); for every attribute, and for vad,
-    persons, captions and group, how many samples have it; the range of image sides. Raises UserError where
-    the set is damaged or not finished.
+    distributions count for their largest entry, several classes for each), and under "people" the same of
+    labelled persons; for every attribute, and for vad, persons, captions and group, how many samples have it;
+    the range of image sides. Raises UserError where the set is damaged or not finished.
     """
     folder = Path(folder)
-    if not (folder / MANIFEST).exists():
-        raise UserError(f"{folder}: no finished shard set (no {MANIFEST})")
     splits: dict[str, dict[str, Any]] = {}
-    shards = finished_shards(folder).values()
-    for line in sorted(shards, key=lambda line: (split_rank(line["split"]), line["name"])):
+    visit_records(folder, lambda split, record: _count(splits.setdefault(split, _empty()), record))
+    for line in finished_shards(folder).values():
         split = splits.setdefault(line["split"], _empty())
         split["shards"] += 1
         split["bytes"] += line["bytes"]
-        try:
-            for record in read_records(folder / f"{line['name']}.tar"):
-                _count(split, record)
-        except (OSError, ValueError, KeyError) as error:
-            raise UserError(
-                f"{folder / line['name']}.tar: cannot be counted ({error}); run `vemo shards verify {folder}`"
-            ) from None
     for split in splits.values():
-        split["labels"] = {
-            space: _in_order(space, counts) for space, counts in sorted(split["labels"].items())
-        }
+        for key in ("labels", "people"):
+            split[key] = {space: _in_order(space, counts) for space, counts in sorted(split[key].items())}
         split["attributes"] = dict(sorted(split["attributes"].items()))
     return {
         "folder": str(folder),
@@ -50,6 +41,24 @@ def stats(folder: Path) -> dict[str, Any]:
     }
 
 
+def visit_records(folder: Path, visit: Callable[[str, dict[str, Any]], None]) -> None:
+    """Call visit(split, record) for every sample as it is stored: train, val, test, then other splits.
+
+    Raises UserError where the set is damaged (a record that `visit` cannot make sense of is) or not finished.
+    """
+    if not (folder / MANIFEST).exists():
+        raise UserError(f"{folder}: no finished shard set (no {MANIFEST})")
+    shards = finished_shards(folder).values()
+    for line in sorted(shards, key=lambda line: (split_rank(line["split"]), line["name"])):
+        try:
+            for record in read_records(folder / f"{line['name']}.tar"):
+                visit(line["split"], record)
+        except (OSError, EOFError, ValueError, KeyError) as error:
+            raise UserError(
+                f"{folder / line['name']}.tar: cannot be counted ({error}); run `vemo shards verify {folder}`"
+            ) from None
+
+
 def _empty() -> dict[str, Any]:
     known = {"vad": 0, "persons": 0, "captions": 0, "group": 0}
     return {
@@ -57,6 +66,7 @@ def _empty() -> dict[str, Any]:
         "shards": 0,
         "bytes": 0,
         "labels": {},
+        "people": {},
         "attributes": Counter(),
         **known,
         "sides": None,
@@ -65,13 +75,11 @@ def _empty() -> dict[str, Any]:
 
 def _count(split: dict[str, Any], record: dict[str, Any]) -> None:
     split["samples"] += 1
-    for space, label in record.get("labels", {}).items():
-        counts = split["labels"].setdefault(space, Counter())
-        if "classes" in label:
-            counts.update(label["classes"])
-        else:
-            index = class_index(record, label_space(space))
-            counts[UNDECIDED if index is None else label_space(space).names[index]] += 1
+    for space in record.get("labels", {}):
+        split["labels"].setdefault(space, Counter()).update(classes_of(record, space))
+    for person in record.get("persons", []):
+        for space in person.get("labels", {}):
+            split["people"].setdefault(space, Counter()).update(classes_of(person, space))
     split["attributes"].update(record.get("attributes", {}).keys())
     for key in ("vad", "persons", "captions"):
         split[key] += key in record
@@ -79,6 +87,15 @@ def _count(split: dict[str, Any], record: dict[str, Any]) -> None:
     low, high = sorted((record["width"], record["height"]))
     least, most = split["sides"] or (low, high)
     split["sides"] = [min(least, low), max(most, high)]
+
+
+def classes_of(labelled: Mapping[str, Any], space: str) -> list[str]:
+    """What a labelled record or person counts for: its class or its classes, or UNDECIDED."""
+    label = labelled["labels"][space]
+    if "classes" in label:
+        return label["classes"]
+    index = class_index(labelled, label_space(space))
+    return [UNDECIDED if index is None else label_space(space).names[index]]
 
 
 def _in_order(space: str, counts: Counter[str]) -> dict[str, int]:

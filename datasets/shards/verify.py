@@ -1,4 +1,4 @@
-"""The verifier: every hash, count, header, record and image of a shard set against what the set says."""
+"""The verifier: every hash, count, header, record, image and sidecar of a shard set against what it says."""
 
 import hashlib
 import json
@@ -36,6 +36,7 @@ class VerifyReport:
     shards: int
     samples: int
     faults: tuple[str, ...]
+    sidecars: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -45,6 +46,8 @@ class VerifyReport:
     def summary(self) -> str:
         """One line when all is well; otherwise the first faults and their number."""
         head = f"{self.folder}: {self.samples:,} samples in {self.shards:,} shards"
+        if self.sidecars:
+            head += f", sidecars {', '.join(self.sidecars)}"
         if self.ok:
             return f"{head}, every one sound"
         more = [f"... and {len(self.faults) - SHOWN:,} more"] if len(self.faults) > SHOWN else []
@@ -62,7 +65,7 @@ class _Task:
 
 
 def verify(folder: Path, decode: bool = True, workers: int = -1) -> VerifyReport:
-    """Check a shard set; never raises on damage. `decode=False` leaves out decoding the images.
+    """Check a shard set and its sidecars; never raises on damage. `decode=False` leaves out decoding images.
 
     Raises UserError only when `folder` is no shard set at all.
     """
@@ -96,7 +99,10 @@ def verify(folder: Path, decode: bool = True, workers: int = -1) -> VerifyReport
     ids = np.concatenate(hashes)
     if repeated := len(ids) - len(np.unique(ids)):
         faults.append(f"{SHARDS}: {repeated:,} samples have an id that another sample has, too")
-    return VerifyReport(folder, len(shards), samples, tuple(faults))
+    from ..sidecars.checking import check_sidecars  # here: it reads shards with the means of this room
+
+    names, more = check_sidecars(folder, shards, workers)
+    return VerifyReport(folder, len(shards), samples, (*faults, *more), tuple(names))
 
 
 def _section(tree: dict[str, Any], key: str) -> dict[str, Any]:

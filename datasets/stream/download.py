@@ -1,13 +1,17 @@
-"""A remote shard as a stream of bytes that are counted and hashed on their way."""
+"""A remote shard as a stream of bytes that are counted and hashed on their way, and its sidecars' rows."""
 
 import hashlib
 import http.client
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from ...foundation.errors import UserError
+from ..sidecars.layout import FOLDER, SIDECAR, ShardRows, Sidecar, check_name
+from ..sidecars.reading import locate_rows, refuse_misfits
 from .catalogue import MANIFEST_NAME, SHARDS_NAME, Catalogue, ShardEntry, parse_catalogue
 
 _TIMEOUT = 60.0  # seconds without a byte
@@ -31,14 +35,38 @@ def fetch_catalogue(url: str) -> Catalogue:
     return parse_catalogue(url, manifest, lines)
 
 
+def fetch_sidecars(url: str, names: Sequence[str], catalogue: Catalogue) -> tuple[Sidecar, ...]:
+    """Fetch and check what the sidecars `names` of the shard set at `url` say of themselves.
+
+    Raises:
+        UserError: not there, damaged, or made for other shards (or for edits, which are local).
+    """
+    url = url.rstrip("/")
+    sidecars = tuple(
+        Sidecar.parse(_fetch(f"{url}/{FOLDER}/{check_name(name)}/{SIDECAR}"), url, name) for name in names
+    )
+    entries = [entry for split in catalogue.splits for entry in catalogue.of(split)]
+    refuse_misfits(url, sidecars, entries, edits="")
+    return sidecars
+
+
+def fetch_rows(url: str, sidecar: Sidecar, shard: str) -> list[bytes]:
+    """A shard's rows of a sidecar, checked."""
+    download = Download(sidecar.path(url, shard), sidecar.shards[shard])
+    content = download.read(sidecar.shards[shard].bytes)
+    offsets = locate_rows(sidecar, url, shard, content).tolist()
+    download.finish()
+    return [content[start:end] for start, end in pairwise(offsets)]
+
+
 class Download:
-    """A shard's bytes in order, with `read(size)` as tarfile wants it.
+    """The bytes of a shard (or of a sidecar's rows) in order, with `read(size)` as tarfile wants it.
 
     A connection that breaks is taken up again where it broke (the hash guards against a file that changed
     meanwhile). `finish` reads what is left and compares size and sha256 with shards.jsonl.
     """
 
-    def __init__(self, url: str, entry: ShardEntry) -> None:
+    def __init__(self, url: str, entry: ShardEntry | ShardRows) -> None:
         self.url, self.entry = url, entry
         self._hash = hashlib.sha256()
         self._at = 0

@@ -14,7 +14,7 @@ import json
 import os
 import random
 import tarfile
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, islice
 from typing import Any
@@ -24,10 +24,12 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ...foundation.errors import UserError
+from ..sidecars.layout import Sidecar
+from ..sidecars.reading import merge_row, with_sidecars
 from .catalogue import ShardEntry
 from .collate import Batch, collate, split_batch
 from .decode import fast_packages
-from .download import Download, fetch_catalogue
+from .download import Download, fetch_catalogue, fetch_rows, fetch_sidecars
 from .order import epoch_order, sample_seeds
 from .stream import Failure, View, apply_view, check_batch, check_start, checked, start_worker, unchanged
 
@@ -46,6 +48,7 @@ class RemoteTrainStream:
     Args:
         url: of the folder that holds manifest.json and the shards.
         shuffle: samples that each reader mixes at a time; they are held in memory as undecoded bytes.
+        sidecars: names of sidecars whose columns join the records; a shard's rows are fetched with the shard.
 
     Raises:
         UserError: as `TrainStream`, and when there are fewer shards than ranks × workers.
@@ -64,6 +67,7 @@ class RemoteTrainStream:
         workers: int = 0,
         fast: bool = False,
         shuffle: int = 500,
+        sidecars: Sequence[str] = (),
     ) -> None:
         catalogue = fetch_catalogue(url)
         count = catalogue.count(split)
@@ -77,7 +81,8 @@ class RemoteTrainStream:
             )
         if fast:
             fast_packages()
-        self.fingerprint = catalogue.fingerprint
+        joined = fetch_sidecars(url, sidecars, catalogue)
+        self.fingerprint = with_sidecars(catalogue.fingerprint, joined)
         self.samples_per_epoch = count // global_batch * global_batch
         self.global_batch, self.seed, self.rank, self.world, self.workers = (
             global_batch,
@@ -87,7 +92,7 @@ class RemoteTrainStream:
             workers,
         )
         self.micro_batch = global_batch // (world * accumulation)
-        self._samples = _Samples(url.rstrip("/"), _numbered(entries), view, fast, seed, shuffle)
+        self._samples = _Samples(url.rstrip("/"), _numbered(entries), joined, view, fast, seed, shuffle)
         self._shards = len(entries)
 
     def batches(self, start: int = 0) -> Iterator[Batch]:
@@ -132,12 +137,14 @@ def remote_evaluation_batches(
     world: int = 1,
     workers: int = 0,
     fast: bool = False,
+    sidecars: Sequence[str] = (),
 ) -> Iterator[Batch]:
     """`evaluation_batches` for a URL: every sample exactly once over all ranks, ragged, shard by shard."""
-    entries = fetch_catalogue(url).of(split)
+    catalogue = fetch_catalogue(url)
+    entries, joined = catalogue.of(split), fetch_sidecars(url, sidecars, catalogue)
     mine = list(range(rank, len(entries), world))
     plan = [mine[worker :: max(1, workers)] for worker in range(max(1, workers))]
-    samples = _Samples(url.rstrip("/"), _numbered(entries), view, fast, seed=0, shuffle=0)
+    samples = _Samples(url.rstrip("/"), _numbered(entries), joined, view, fast, seed=0, shuffle=0)
     yield from _chunks(_Reader(samples, plan, 0, batch_size, 0), workers)
 
 
@@ -147,6 +154,7 @@ class _Samples:
 
     url: str
     shards: tuple[tuple[ShardEntry, int], ...]  # each with the number of its first sample
+    sidecars: tuple[Sidecar, ...]
     view: View
     fast: bool
     seed: int
@@ -168,12 +176,14 @@ class _Samples:
         """(number of the sample, its shard, its members), verified."""
         for number in numbers:
             entry, first = self.shards[number]
+            rows = [fetch_rows(self.url, sidecar, entry.name) for sidecar in self.sidecars]
             where = f"{self.url}/{entry.name}.tar"
             download = Download(where, entry)
             files = tariterators.tar_file_expander(iter([{"url": where, "stream": download}]))
             seen = 0
             try:
                 for members in tariterators.group_by_keys(files):
+                    members["__rows__"] = [each[seen] for each in rows if seen < len(each)]
                     yield first + seen, entry.name, members
                     seen += 1
             except (tarfile.TarError, OSError, ValueError) as error:
@@ -193,6 +203,8 @@ class _Samples:
             image = next(
                 data for name, data in members.items() if name != "json" and not name.startswith("__")
             )
+            for sidecar, row in zip(self.sidecars, members["__rows__"]):
+                merge_row(sidecar, self.url, record, row)
         except (KeyError, ValueError, StopIteration) as error:
             raise UserError(f"{where} has no image or no valid record") from error
         seed = int(sample_seeds(self.seed, epoch, np.array([index]))[0])

@@ -11,7 +11,7 @@ import io
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ...foundation.errors import UserError
+from ..sidecars.reading import Sidecars, with_sidecars
 from .catalogue import SHARDS_NAME, ShardEntry, parse_catalogue, read_catalogue
 from .overlay import OVERLAY_NAME, Overlay, read_overlay
 
@@ -37,12 +38,16 @@ class ShardSet:
     Args:
         folder: holds manifest.json, shards.jsonl, the tars and their index sidecars.
         overlay: an overrides.jsonl to apply to records; by default the one in the folder, if there is one.
+        sidecars: names of sidecars whose columns join the records, in this order and before the overlay. The
+            row of an array comes as a numpy array under the sidecar's name: views are handed the record and
+            nothing else, so that is where they find it.
 
     Raises:
-        UserError: not a finished shard set, or a shard is missing or has another size than stated.
+        UserError: not a finished shard set, a shard is missing or has another size than stated, or a sidecar
+        is missing, damaged or made for other shards.
     """
 
-    def __init__(self, folder: Path | str, overlay: Path | None = None) -> None:
+    def __init__(self, folder: Path | str, overlay: Path | None = None, sidecars: Sequence[str] = ()) -> None:
         self.folder = Path(folder)
         self._prefix = os.path.join(self.folder, "")  # noqa: PTH118 (joining paths costs more than reading)
         self._catalogue = parse_catalogue(str(folder), *read_catalogue(self.folder))
@@ -54,11 +59,14 @@ class ShardSet:
             for split in self.splits
         }
         self._forget_open_files()
+        self.sidecars = Sidecars(self.folder, (), (), "")  # what is read below is people's edits alone
         if overlay is None and (self.folder / OVERLAY_NAME).exists():
             overlay = self.folder / OVERLAY_NAME
         self.overlay = read_overlay(overlay) if overlay else Overlay(self.folder / OVERLAY_NAME)
         if self.overlay:
             self._report_unknown_edits()
+        entries = [entry for split in self.splits for entry in self._catalogue.of(split)]
+        self.sidecars = Sidecars(self.folder, sidecars, entries, self.edits)
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -71,42 +79,50 @@ class ShardSet:
         return self._catalogue.splits
 
     @property
+    def edits(self) -> str:
+        """The sha256 of the overlay, "" where it edits nothing."""
+        return self.overlay.sha256 if self.overlay else ""
+
+    @property
     def fingerprint(self) -> str:
-        """sha256 over the shards' hashes, and over the overlay's where there is one: what the data is."""
-        if not self.overlay:
-            return self._catalogue.fingerprint
-        return hashlib.sha256((self._catalogue.fingerprint + self.overlay.sha256).encode()).hexdigest()
+        """sha256 over the hashes of shards, overlay and sidecars: what the data is."""
+        return with_sidecars(self._catalogue.fingerprint, self.sidecars.all, self.edits)
 
     def count(self, split: str) -> int:
         """Number of samples in a split."""
         return self._catalogue.count(split)
 
     def read(self, split: str, index: int) -> tuple[dict[str, Any], bytes]:
-        """Sample `index` of a split: its record (edits applied) and its image file's bytes.
+        """Sample `index` of a split: its record (sidecars and edits applied) and its image file's bytes.
 
         Raises:
-            UserError: the shard is damaged.
+            UserError: the shard or a sidecar is damaged.
             IndexError: `index` is not in 0 … count(split) − 1.
         """
         entry, offsets = self._find(split, index)
         image_at, image_size, record_at, record_size = offsets
         gap = record_at - (image_at + image_size)
         if 0 <= gap <= _MAX_GAP:
-            both = self._bytes(entry, image_at, record_at + record_size - image_at)
+            both = self._bytes(self._tar(entry), image_at, record_at + record_size - image_at)
             image, record = both[:image_size], both[record_at - image_at :]
         else:
-            image = self._bytes(entry, image_at, image_size)
-            record = self._bytes(entry, record_at, record_size)
+            image = self._bytes(self._tar(entry), image_at, image_size)
+            record = self._bytes(self._tar(entry), record_at, record_size)
         return self._record(entry, index, record), image
 
     def record(self, split: str, index: int) -> dict[str, Any]:
         """As `read`, without the image."""
         entry, (_, _, record_at, record_size) = self._find(split, index)
-        return self._record(entry, index, self._bytes(entry, record_at, record_size))
+        return self._record(entry, index, self._bytes(self._tar(entry), record_at, record_size))
 
     def records(self, split: str) -> Iterator[dict[str, Any]]:
         """All records of a split, in order."""
         return (self.record(split, index) for index in range(self.count(split)))
+
+    def parts(self, split: str) -> list[tuple[ShardEntry, range]]:
+        """The shards of a split, each with the numbers of its samples."""
+        entries, starts = self._catalogue.of(split), self._starts[split]
+        return [(entry, range(*ends)) for entry, *ends in zip(entries, starts, starts[1:])]
 
     def shard_of(self, split: str, index: int) -> str:
         """The name of the shard that holds a sample, for messages."""
@@ -153,16 +169,16 @@ class ShardSet:
             raise UserError(f"{path}: does not fit its shard of {entry.samples} samples, {entry.bytes} bytes")
         return index
 
-    def _bytes(self, entry: ShardEntry, at: int, size: int) -> bytes:
+    def _tar(self, entry: ShardEntry) -> str:
+        return f"{self._prefix}{entry.name}.tar"
+
+    def _bytes(self, path: str, at: int, size: int) -> bytes:
         try:
-            data = self._descriptor(f"{self._prefix}{entry.name}.tar").read(size, at)
+            data = self._descriptor(path).read(size, at)
         except OSError as error:
-            raise UserError(f"{self._prefix}{entry.name}.tar: cannot be read: {error.strerror}") from error
+            raise UserError(f"{path}: cannot be read: {error.strerror}") from error
         if len(data) != size:
-            raise UserError(
-                f"{self._prefix}{entry.name}.tar: truncated while in use: "
-                f"{size} bytes wanted at {at}, {len(data)} there"
-            )
+            raise UserError(f"{path}: truncated while in use: {size} bytes wanted at {at}, {len(data)} there")
         return data
 
     def _record(self, entry: ShardEntry, index: int, data: bytes) -> dict[str, Any]:
@@ -172,9 +188,13 @@ class ShardSet:
                 raise ValueError("it has no id")
         except (ValueError, TypeError) as error:
             raise UserError(
-                f"{self._prefix}{entry.name}.tar: damaged: the record of {entry.split} sample {index} is "
+                f"{self._tar(entry)}: damaged: the record of {entry.split} sample {index} is "
                 f"unreadable ({error}); run `vemo shards verify`"
             ) from error
+        if self.sidecars:
+            starts = self._starts[entry.split]
+            place = index - starts[bisect.bisect_right(starts, index) - 1]
+            self.sidecars.merge(record, entry.name, place, self._bytes)
         return self.overlay.apply(record) if self.overlay else record
 
     def _check_size(self, entry: ShardEntry) -> None:

@@ -39,6 +39,9 @@ class StreamConfig(Config):
         description="folder or URL of a shard set (what `vemo shards build` wrote)"
     )
     split: str = Field("train", description="which split of it")
+    sidecars: tuple[str, ...] = Field(
+        (), description="sidecars whose columns join the records, such as [persons]"
+    )
     workers: int = Field(
         0, ge=0, description="loader processes per rank; 0 prepares batches in the training process"
     )
@@ -298,7 +301,7 @@ def open_batches(
         "fast": config.fast,
     }
     if isinstance(config.shards, Path):
-        return TrainStream(ShardSet(config.shards), **options)
+        return TrainStream(ShardSet(config.shards, sidecars=config.sidecars), **options)
     from .remote import RemoteTrainStream  # imports webdataset, which local training does not need
 
-    return RemoteTrainStream(config.shards, **options)
+    return RemoteTrainStream(config.shards, sidecars=config.sidecars, **options)

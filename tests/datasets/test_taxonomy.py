@@ -37,8 +37,8 @@ ORDERS = {
     " distraction grief sadness pensiveness loathing disgust boredom rage anger annoyance vigilance"
     " anticipation interest",
     "caer7": "anger disgust fear happiness neutral sadness surprise",
-    "wikiart20": "agreeableness anger anticipation arrogance disagreeableness disgust fear gratitude happiness"
-    " humility love optimism pessimism regret sadness shame shyness surprise trust neutral",
+    "wikiart20": "agreeableness anger anticipation arrogance disagreeableness disgust fear gratitude"
+    " happiness humility love optimism pessimism regret sadness shame shyness surprise trust neutral",
     "abaw8": "neutral anger disgust fear happiness sadness surprise other",
     "compound7": "fearfully_surprised happily_surprised sadly_surprised disgustedly_surprised"
     " angrily_surprised sadly_fearful sadly_angry",
