@@ -106,15 +106,20 @@ def main() -> None:
     }
     every = list(seeds.values())
     summary = {
-        name: {key: spread([each["scores"][name][key][0] for each in every]) for key in scores}
+        name: {
+            key: spread([each["scores"][name][key][0] for each in every if name in each["scores"]])
+            for key in scores
+        }
         for name, scores in every[0]["scores"].items()
     }
     differences = {
         name: {
-            "macro-F1": spread([each["differences"][name]["value"] for each in every]),
-            "beyond the interval": sum(each["differences"][name]["low"] > 0 for each in every),
+            "macro-F1": spread([each["value"] for each in found]),
+            "seeds": len(found),
+            "beyond the interval": sum(each["low"] > 0 for each in found),
         }
         for name in every[0]["differences"]
+        for found in [[each["differences"][name] for each in every if name in each["differences"]]]
     }
     payload = {
         "claim": "the pretrained encoder's linear probe beats the untrained encoder's and colour statistics'",
