@@ -7,6 +7,7 @@ to the byte.
 
 import json
 import shutil
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +22,7 @@ from .config import BuildConfig, refuse_other_settings, settings_of
 from .layout import FAILURES, FORMAT, MANIFEST, SHARD_FILE, SHARDS, WORK, finished_shards, json_line
 from .plan import Plan, make_plan
 from .pool import map_over_processes, only_build_in
+from .ray_pool import map_over_ray
 from .report import BuildReport, count_reasons, coverage_line, expectation_warning
 from .splits import Leaks, find_leaks, image_hashes
 from .tar import index_path
@@ -97,7 +99,7 @@ def _pack_shards(config: BuildConfig, plan: Plan, done: dict[str, dict[str, Any]
     try:
         with (
             Progress("packing", plan.rows, start=start) as progress,
-            closing(map_over_processes(build_shard, specs, config.workers, lock=config.out)) as reports,
+            closing(_map(config, build_shard, specs)) as reports,
         ):
             for spec, report in reports:
                 append_json_line(config.out / SHARDS, asdict(report))
@@ -106,6 +108,13 @@ def _pack_shards(config: BuildConfig, plan: Plan, done: dict[str, dict[str, Any]
     finally:
         for part in config.out.glob("*.part"):  # of workers that were stopped; a full disk needs the room
             part.unlink()
+
+
+def _map(config: BuildConfig, function: Callable[[Any], Any], tasks: list[Any]) -> Any:
+    """(task, function(task)) as they are done, by the engine that was asked for; close it when leaving."""
+    if config.engine == "ray":
+        return map_over_ray(function, tasks, config.workers, config.ray_address)
+    return map_over_processes(function, tasks, config.workers, lock=config.out)
 
 
 def _finish(config: BuildConfig, reader: Reader, plan: Plan, settings: dict[str, Any]) -> None:
@@ -148,7 +157,7 @@ def _finish(config: BuildConfig, reader: Reader, plan: Plan, settings: dict[str,
 
 def _leaks(config: BuildConfig, plan: Plan, lines: dict[str, dict[str, Any]]) -> Leaks:
     tars = [config.out / f"{shard.name}.tar" for shard in plan.shards]
-    with closing(map_over_processes(image_hashes, tars, config.workers, lock=config.out)) as results:
+    with closing(_map(config, image_hashes, tars)) as results:
         hashes = dict(results)
     leaks = find_leaks((tar, lines[tar.stem]["split"], hashes[tar]) for tar in tars)
     if leaks.ours and config.on_leak == "error":

@@ -20,7 +20,8 @@ class BuildConfig(Config):
     samples_per_shard: at most this many; shards of a split differ in size by one sample.
     short_side, quality: re-encode images whose shorter side is above this many pixels as JPEG of that quality
         (boxes are scaled along); without it the source bytes are stored untouched.
-    workers: processes; -1 is one a core, 0 works in this process.
+    workers: processes; -1 is one a core, 0 works in this process (with ray: -1 whatever the cluster has).
+    engine, ray_address: `ray` does the same work on a Ray cluster; without an address one is started here.
     tolerance: the share of samples that may fail before the build is called a failure.
     splits, split_seed: for samples to which the dataset gives no split: a hash of group or id decides.
     on_leak: what to do when one image lies in two of the splits drawn here; the dataset's own are reported.
@@ -34,6 +35,8 @@ class BuildConfig(Config):
     short_side: int | None = Field(default=None, ge=1)
     quality: int = Field(default=90, ge=1, le=100)
     workers: int = Field(default=-1, ge=-1)
+    engine: Literal["local", "ray"] = "local"
+    ray_address: str | None = None
     tolerance: Fraction = 0.01
     splits: dict[str, Fraction] = {"train": 0.8, "val": 0.05, "test": 0.15}
     split_seed: int = 0
