@@ -38,7 +38,7 @@ $(VENV)/.ready: pyproject.toml
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --upgrade pip
 	$(VENV)/bin/python -m pip install --quiet --upgrade $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch torchvision
-	$(VENV)/bin/python -m pip install --quiet --editable '.[dev,art]'
+	$(VENV)/bin/python -m pip install -qq --editable '.[dev,art]'
 	cd / && $(CURDIR)/$(VENV)/bin/python -c 'import torch, torchvision.ops, vemo; print("ready: torch", torch.__version__, "torchvision", torchvision.__version__)'
 	@touch $@
 
