@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 
 from rich import progress as bars
 from rich.console import Console
+from rich.table import Column
 
 Item = TypeVar("Item")
 
@@ -132,15 +133,20 @@ def format_seconds(seconds: float) -> str:
 
 
 def _live_bar() -> bars.Progress:
+    whole = Column(no_wrap=True)  # the fields, which come last, are what a narrow window cuts off
     return bars.Progress(
-        bars.TextColumn("{task.description}"),
-        bars.BarColumn(bar_width=24),
-        bars.MofNCompleteColumn(),
-        bars.TextColumn("{task.fields[unit]}"),
-        bars.TextColumn("{task.fields[speed]}"),
-        bars.TextColumn("{task.fields[fields]}", style="cyan"),
-        bars.TimeElapsedColumn(),
-        bars.TextColumn("ETA"),
-        bars.TimeRemainingColumn(),
+        bars.TextColumn("{task.description}", table_column=whole),
+        bars.BarColumn(bar_width=16, table_column=whole),
+        bars.MofNCompleteColumn(table_column=whole),
+        bars.TextColumn("{task.fields[unit]} {task.fields[speed]}", table_column=whole),
+        bars.TimeElapsedColumn(table_column=whole),
+        bars.TextColumn("ETA", table_column=whole),
+        bars.TimeRemainingColumn(table_column=whole),
+        bars.TextColumn(
+            "{task.fields[fields]}",
+            style="cyan",
+            table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+        ),
         console=Console(stderr=True),
+        expand=True,
     )

@@ -1,5 +1,6 @@
 """Pictures to lay out in a dataset's native form, and the way from there into shards and out again."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from vemo.datasets.readers import make_reader
 from vemo.datasets.shards import BuildConfig, build
 from vemo.datasets.stream import ShardSet, evaluation_batches
 from vemo.datasets.synthetic import SynthesizeConfig, synthesize
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests import `reader_outcomes`
 
 
 @pytest.fixture(scope="session")

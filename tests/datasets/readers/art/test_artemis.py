@@ -4,7 +4,8 @@ import csv
 import unicodedata
 
 import pytest
-from vemo.datasets.readers import SampleError, make_reader
+from reader_outcomes import outcomes_of as outcomes
+from vemo.datasets.readers import make_reader
 from vemo.datasets.readers.art.artemis import (
     AffectionConfig,
     ArtELingoConfig,
@@ -21,17 +22,6 @@ def table(path, header, *lines, bom=False):
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8-sig" if bom else "utf-8") as stream:
         csv.writer(stream).writerows([header.split(","), *lines])
-
-
-def outcomes(reader):
-    """What became of every row: its sample's record, or the failure as text."""
-    found = {}
-    for row in reader.rows():
-        try:
-            found[row.id] = reader.read(row)[0].to_record()
-        except SampleError as error:
-            found[row.id] = str(error)
-    return found
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from PIL import Image
-from vemo.datasets.readers import SampleError, make_reader
+from reader_outcomes import outcomes_of
+from vemo.datasets.readers import make_reader
 from vemo.datasets.readers.faces.affectnet import AffectNetConfig
 from vemo.foundation.errors import UserError
 
@@ -32,13 +33,7 @@ def photo(path, grey=0):
 
 
 def outcomes(root, **settings):
-    reader, found = make_reader(AffectNetConfig(**settings), root), {}
-    for row in reader.rows():
-        try:
-            found[row.id] = reader.read(row)[0].to_record()
-        except SampleError as error:
-            found[row.id] = str(error)
-    return found
+    return outcomes_of(make_reader(AffectNetConfig(**settings), root))
 
 
 def classes(found):

@@ -1,7 +1,8 @@
 """Aff-Wild2 and C-EXPR-DB: a line a frame, marks for none, one group a video, a split for each challenge."""
 
 import pytest
-from vemo.datasets.readers import SampleError, make_reader
+from reader_outcomes import outcomes
+from vemo.datasets.readers import make_reader
 from vemo.datasets.readers.faces.affwild2 import AffWild2Config, CExprDbConfig, video_group
 from vemo.datasets.taxonomy import label_map
 from vemo.foundation.errors import UserError
@@ -39,16 +40,6 @@ def frames(put):
             put(root / folder / video / f"{frame:05d}.jpg", next(drawn))
 
     return draw
-
-
-def outcomes(config, root):
-    reader, found = make_reader(config, root), {}
-    for row in reader.rows():
-        try:
-            found[row.id] = reader.read(row)[0].to_record()
-        except SampleError as error:
-            found[row.id] = str(error)
-    return found
 
 
 def classes(found, space="abaw8"):

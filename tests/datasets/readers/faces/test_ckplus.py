@@ -1,7 +1,8 @@
 """CK+: the last frames of labelled sequences, the first as neutral, subjects kept together."""
 
 import pytest
-from vemo.datasets.readers import SampleError, make_reader
+from reader_outcomes import outcomes_of
+from vemo.datasets.readers import make_reader
 from vemo.datasets.readers.faces.ckplus import CkPlusConfig
 from vemo.foundation.errors import UserError
 
@@ -27,13 +28,7 @@ def sequence(put):
 
 
 def outcomes(root, **settings):
-    reader, found = make_reader(CkPlusConfig(**settings), root), {}
-    for row in reader.rows():
-        try:
-            found[row.id] = reader.read(row)[0].to_record()
-        except SampleError as error:
-            found[row.id] = str(error)
-    return found
+    return outcomes_of(make_reader(CkPlusConfig(**settings), root))
 
 
 def classes(found):

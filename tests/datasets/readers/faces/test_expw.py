@@ -2,7 +2,8 @@
 
 import pytest
 from PIL import Image
-from vemo.datasets.readers import SampleError, make_reader
+from reader_outcomes import outcomes_of
+from vemo.datasets.readers import make_reader
 from vemo.datasets.readers.faces.expw import ExpWConfig
 from vemo.foundation.errors import UserError
 
@@ -22,13 +23,7 @@ def photo(root, name, grey=0, folder="image/origin"):
 
 
 def outcomes(root, **settings):
-    reader, found = make_reader(ExpWConfig(**settings), root), {}
-    for row in reader.rows():
-        try:
-            found[row.id] = reader.read(row)[0].to_record()
-        except SampleError as error:
-            found[row.id] = str(error)
-    return found
+    return outcomes_of(make_reader(ExpWConfig(**settings), root))
 
 
 def classes(record):

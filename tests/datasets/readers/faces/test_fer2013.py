@@ -6,6 +6,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from reader_outcomes import outcomes_of
 from vemo.datasets.readers import SampleError, make_reader
 from vemo.datasets.readers.faces.fer2013 import Fer2013Config, grey_png
 from vemo.foundation.errors import UserError
@@ -31,13 +32,7 @@ def fer2013(root, faces):
 
 
 def outcomes(root, **settings):
-    reader, found = make_reader(Fer2013Config(**settings), root), {}
-    for row in reader.rows():
-        try:
-            found[row.id] = reader.read(row)[0].to_record()
-        except SampleError as error:
-            found[row.id] = str(error)
-    return found
+    return outcomes_of(make_reader(Fer2013Config(**settings), root))
 
 
 def pixels_of(root):

@@ -2,7 +2,8 @@
 
 import pytest
 from PIL import Image
-from vemo.datasets.readers import SampleError, make_reader
+from reader_outcomes import outcomes
+from vemo.datasets.readers import make_reader
 from vemo.datasets.readers.faces.rafdb import RafDbCompoundConfig, RafDbConfig
 from vemo.datasets.taxonomy import label_space
 from vemo.foundation.errors import UserError
@@ -27,16 +28,6 @@ COMPOUND = [
 def write(root, lines, name="EmoLabel/list_patition_label.txt", newline="\n"):
     (root / name).parent.mkdir(parents=True, exist_ok=True)
     (root / name).write_bytes("".join(line + newline for line in lines).encode())
-
-
-def outcomes(config, root):
-    reader, found = make_reader(config, root), {}
-    for row in reader.rows():
-        try:
-            found[row.id] = reader.read(row)[0].to_record()
-        except SampleError as error:
-            found[row.id] = str(error)
-    return found
 
 
 def labels(found, space="fer7"):

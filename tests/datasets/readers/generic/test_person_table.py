@@ -4,7 +4,8 @@ import io
 
 import pytest
 from PIL import Image
-from vemo.datasets.readers import SampleError, make_reader
+from reader_outcomes import outcomes
+from vemo.datasets.readers import make_reader
 from vemo.datasets.readers.generic.person_table import PersonTableConfig
 from vemo.datasets.readers.scenes.heco import HecoConfig
 from vemo.foundation.errors import UserError
@@ -16,16 +17,6 @@ TABLE = "Labels/HECO_Labels.csv"
 def write(root, lines, header=HEADER, table=TABLE, end="\n"):
     (root / table).parent.mkdir(exist_ok=True)
     (root / table).write_bytes("".join(f"{line}{end}" for line in [header, *lines]).encode())
-
-
-def outcomes(config, root):
-    reader, found = make_reader(config, root), {}
-    for row in reader.rows():
-        try:
-            found[row.id] = reader.read(row)[0].to_record()
-        except SampleError as error:
-            found[row.id] = str(error)
-    return found
 
 
 def test_heco(tmp_path, put, round_trip):

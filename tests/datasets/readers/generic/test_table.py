@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from PIL import Image
+from reader_outcomes import outcomes_of as outcomes
 from vemo.datasets.readers import SampleError, make_reader
 from vemo.datasets.readers.generic.table import TableConfig
 from vemo.foundation.config import dump_config, load_config
@@ -16,17 +17,6 @@ COLUMNS = {"path": "file", "labels": {"ekman6": {"class": "emotion"}}}
 
 def config(columns=None, **keys):
     return TableConfig.model_validate({"table": "t.csv", "columns": columns or COLUMNS, **keys})
-
-
-def outcomes(reader):
-    """What became of every row: its sample's record, or the failure as text."""
-    found = {}
-    for row in reader.rows():
-        try:
-            found[row.id] = reader.read(row)[0].to_record()
-        except SampleError as error:
-            found[row.id] = str(error)
-    return found
 
 
 def text(root, *lines, name="t.csv", end="\n"):

@@ -7,7 +7,8 @@ import pickle
 import tarfile
 
 import pytest
-from vemo.datasets.readers import SampleError, make_reader
+from reader_outcomes import outcomes_of as outcomes
+from vemo.datasets.readers import make_reader
 from vemo.datasets.readers.generic.webdataset import WebDatasetConfig, scan
 from vemo.foundation.errors import UserError
 
@@ -36,17 +37,6 @@ def samples(pictures, *numbers, emotion="joy"):
         for number in numbers
         for member in [(f"{number:06d}.jpg", pictures[number]), (f"{number:06d}.json", {"emotion": emotion})]
     ]
-
-
-def outcomes(reader):
-    """What became of every row: its sample's record, or the failure as text."""
-    found = {}
-    for row in reader.rows():
-        try:
-            found[row.id] = reader.read(row)[0].to_record()
-        except SampleError as error:
-            found[row.id] = str(error)
-    return found
 
 
 def test_json_text_and_class_members(tmp_path, pictures, round_trip):

@@ -1,7 +1,8 @@
 """FI: class folders alone, and with the workers' votes behind them."""
 
 import pytest
-from vemo.datasets.readers import SampleError, make_reader
+from reader_outcomes import outcomes
+from vemo.datasets.readers import make_reader
 from vemo.datasets.readers.scenes.fi import FIConfig
 from vemo.foundation.errors import UserError
 
@@ -11,16 +12,6 @@ MIKELS = ("amusement", "anger", "awe", "contentment", "disgust", "excitement", "
 def vote(root, emotion, *lines):
     (root / "agg").mkdir(exist_ok=True)
     (root / "agg" / f"{emotion}_agg.csv").write_bytes("".join(line + "\r\n" for line in lines).encode())
-
-
-def outcomes(config, root):
-    reader, found = make_reader(config, root), {}
-    for row in reader.rows():
-        try:
-            found[row.id] = reader.read(row)[0].to_record()
-        except SampleError as error:
-            found[row.id] = str(error)
-    return found
 
 
 @pytest.mark.parametrize("above", ["emotion_dataset", ""])

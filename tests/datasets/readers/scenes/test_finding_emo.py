@@ -1,7 +1,8 @@
 """FindingEmo: one person's judgement of each image, by links that may be dead."""
 
 import pytest
-from vemo.datasets.readers import SampleError, make_reader
+from reader_outcomes import outcomes_of
+from vemo.datasets.readers import make_reader
 from vemo.datasets.readers.scenes.finding_emo import FindingEmoConfig
 from vemo.datasets.taxonomy import label_map, label_space
 from vemo.foundation.errors import UserError
@@ -20,13 +21,7 @@ def line(path, valence="0", arousal="3", emotion="Joy", factors="Undefined", tag
 
 
 def outcomes(root, **keys):
-    reader, found = make_reader(FindingEmoConfig(**keys), root), {}
-    for row in reader.rows():
-        try:
-            found[row.id] = reader.read(row)[0].to_record()
-        except SampleError as error:
-            found[row.id] = str(error)
-    return found
+    return outcomes_of(make_reader(FindingEmoConfig(**keys), root))
 
 
 def test_samples(tmp_path, put, round_trip):

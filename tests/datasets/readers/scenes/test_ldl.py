@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import vemo
 import yaml
-from vemo.datasets.readers import SampleError, make_reader
+from reader_outcomes import outcomes_of
+from vemo.datasets.readers import make_reader
 from vemo.datasets.readers.scenes.ldl import ORDERS, LDLConfig
 from vemo.datasets.taxonomy import label_space
 from vemo.foundation.errors import UserError
@@ -50,13 +51,7 @@ def form_2(root, votes, name="flickrldl_config.mat"):
 
 
 def outcomes(root, settings):
-    reader, found = make_reader(settings, root), {}
-    for row in reader.rows():
-        try:
-            found[row.id] = reader.read(row)[0].to_record()
-        except SampleError as error:
-            found[row.id] = str(error)
-    return found
+    return outcomes_of(make_reader(settings, root))
 
 
 def test_form_1(tmp_path, put, round_trip):

@@ -1,7 +1,8 @@
 """MVSA as given out: image and text judged apart, by one annotator or by three."""
 
 import pytest
-from vemo.datasets.readers import SampleError, make_reader
+from reader_outcomes import outcomes_of
+from vemo.datasets.readers import make_reader
 from vemo.datasets.readers.scenes.mvsa import MvsaConfig
 from vemo.datasets.taxonomy import class_index, label_space
 from vemo.foundation.errors import UserError
@@ -26,13 +27,7 @@ def write(tmp_path, put):
 
 
 def outcomes(root, **keys):
-    reader, found = make_reader(MvsaConfig(**keys), root), {}
-    for row in reader.rows():
-        try:
-            found[row.id] = reader.read(row)[0].to_record()
-        except SampleError as error:
-            found[row.id] = str(error)
-    return found
+    return outcomes_of(make_reader(MvsaConfig(**keys), root))
 
 
 def test_single(write, round_trip):

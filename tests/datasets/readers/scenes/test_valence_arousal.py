@@ -2,7 +2,8 @@
 
 import pytest
 from PIL import Image
-from vemo.datasets.readers import SampleError, make_reader
+from reader_outcomes import outcomes
+from vemo.datasets.readers import make_reader
 from vemo.datasets.readers.scenes.valence_arousal import CATEGORIES, GapedConfig, OasisConfig
 from vemo.foundation.errors import UserError
 
@@ -12,16 +13,6 @@ GAPED = "Picture-id\tValence\tArousal"
 
 def oasis(root, lines, header=OASIS, end="\n"):
     (root / "OASIS.csv").write_bytes("".join(f"{line}{end}" for line in [header, *lines]).encode())
-
-
-def outcomes(config, root):
-    reader, found = make_reader(config, root), {}
-    for row in reader.rows():
-        try:
-            found[row.id] = reader.read(row)[0].to_record()
-        except SampleError as error:
-            found[row.id] = str(error)
-    return found
 
 
 def test_oasis(tmp_path, put, round_trip):
