@@ -15,9 +15,9 @@ from ....foundation.errors import UserError
 from ...sample import Sample
 from ...taxonomy import label_space
 from ..base import FolderConfig, Reader, Row
+from ..generic.file_names import FileNames, plain
 from ..generic.image_folder import SPLITS
 from ..generic.lines import csv_lines
-from .file_names import FileNames, plain
 
 RESCALED = "wikiart_rescaled_max_size_to_600px_same_aspect_ratio"
 

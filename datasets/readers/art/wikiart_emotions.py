@@ -18,9 +18,9 @@ from ...sample import Sample
 from ...taxonomy import label_space
 from ..base import FolderConfig, Reader, Row
 from ..generic.cells import absent, number_of
+from ..generic.file_names import FileNames
 from ..generic.lines import csv_header, csv_lines
 from .artemis import artwork_group
-from .file_names import FileNames
 
 TABLES = {"annotations.csv": ",", "WikiArt-Emotions-All.tsv": "\t"}
 FORMS = {"image_and_title": "Art (image+title): ", "image_only": "ImageOnly: "}

@@ -18,10 +18,10 @@ from pydantic import Field
 from ....foundation.errors import UserError
 from ...sample import Sample
 from ...taxonomy import label_space
-from ..art.file_names import FileNames
 from ..base import FolderConfig, Reader, Row, SampleError, image_files
+from ..generic.boxes import boxes_inside
 from ..generic.cells import number_of
-from .boxes import boxes_inside
+from ..generic.file_names import FileNames
 
 # The numbers 0 to 10 of the column expression, and of _exp.npy up to 7 (Mollahosseini et al. 2017).
 EXPRESSIONS = ("Neutral", "Happy", "Sad", "Surprise", "Fear", "Disgust", "Anger", "Contempt")

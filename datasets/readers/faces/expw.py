@@ -14,10 +14,10 @@ from pydantic import Field
 from ....foundation.errors import UserError
 from ...sample import Sample
 from ...taxonomy import label_space
-from ..art.file_names import FileNames
 from ..base import FolderConfig, Reader, Row, image_files
+from ..generic.boxes import boxes_inside
 from ..generic.cells import number_of
-from .boxes import boxes_inside
+from ..generic.file_names import FileNames
 
 LISTS = ("label/label.lst", "label.lst")
 FOLDERS = ("image/origin", "origin", "image", "images")

@@ -15,8 +15,8 @@ from ....foundation.errors import UserError
 from ...sample import Sample
 from ...taxonomy import label_space
 from ..base import FolderConfig, Reader, Row, SampleError, image_files
+from ..generic.boxes import boxes_inside
 from ..generic.cells import number_of
-from .boxes import boxes_inside
 
 LISTS = ("EmoLabel/list_patition_label.txt", "EmoLabel/list_partition_label.txt")
 SPLITS = ("train", "test")

@@ -7,9 +7,9 @@ from typing import Literal
 from pydantic import Field
 
 from ....foundation.errors import UserError
-from ..art.file_names import FileNames, plain
 from ..base import Row, SampleError
 from .cells import absent, lookup, names_in
+from .file_names import FileNames, plain
 from .lines import Line, csv_header, csv_lines, json_lines, parquet_cell, parquet_columns, parquet_lines
 from .mapped import MappedConfig, MappedReader
 

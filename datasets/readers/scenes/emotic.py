@@ -17,8 +17,9 @@ from pydantic import Field
 from ....foundation.errors import UserError
 from ...sample import Sample
 from ...taxonomy import label_space
-from ..art.file_names import FileNames
 from ..base import FolderConfig, Reader, Row, SampleError
+from ..generic.boxes import boxes_inside
+from ..generic.file_names import FileNames
 from ..generic.lines import csv_lines
 from ..generic.mapped import stored_size
 from ..generic.matlab import listed, load_mat
@@ -177,7 +178,8 @@ class Emotic(Reader):
                 detail = f"{row.path}: {size[0]} x {size[1]} pixels, its boxes were drawn on {stated}"
                 raise SampleError("bad_annotation", f"{detail} (reader.wrong_size=keep takes it)")
             known = {key: value for key, value in person.items() if key not in ("size", "box")}
-            persons.append({**known, "box": _clipped(person["box"], size, row.path)})
+            (box,) = boxes_inside([person["box"]], image, row.path)
+            persons.append({**known, "box": box})
         return self.sample(row, image, persons=persons), image
 
 
@@ -223,14 +225,3 @@ def _literal(cell: str) -> list[Any]:
     if not isinstance(value, list):
         raise ValueError(f"expected a list, got {cell[:80]}")
     return value
-
-
-def _clipped(box: list[float], size: tuple[int, int], where: str) -> list[float]:
-    """The part of a box that lies in the image."""
-    if len(box) != 4:
-        raise SampleError("bad_annotation", f"{where}: a box has four sides, got {box}")
-    width, height = size
-    inside = [max(box[0], 0.0), max(box[1], 0.0), min(box[2], float(width)), min(box[3], float(height))]
-    if not (inside[0] < inside[2] and inside[1] < inside[3]):
-        raise SampleError("bad_annotation", f"{where}: nothing of the box {box} lies in {width} x {height}")
-    return inside

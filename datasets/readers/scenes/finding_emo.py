@@ -9,10 +9,10 @@ from pydantic import Field
 from ....foundation.errors import UserError
 from ...sample import Sample
 from ...taxonomy import label_space
-from ..art.file_names import FileNames
 from ..base import FolderConfig, Reader, Row
 from ..generic.cells import absent, items_of, number_of
 from ..generic.columns import VadColumns
+from ..generic.file_names import FileNames
 from ..generic.lines import csv_lines
 
 PLACES = ("annotations_single.ann", "data/annotations_single.ann")

@@ -15,8 +15,8 @@ from pydantic import Field
 from ....foundation.errors import UserError
 from ...sample import Sample
 from ...taxonomy import label_map, label_space
-from ..art.file_names import FileNames
 from ..base import FolderConfig, Reader, Row, image_files
+from ..generic.file_names import FileNames
 from ..generic.matlab import load_hdf5, load_mat
 
 # Which column is which emotion the files do not say, and public code disagrees.

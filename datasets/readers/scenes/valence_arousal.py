@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from ....foundation.errors import UserError
 from ...sample import Sample
-from ..art.file_names import FileNames
 from ..base import FolderConfig, Reader, Row, image_files
 from ..generic.columns import VadColumns
+from ..generic.file_names import FileNames
 from ..generic.lines import Line, csv_lines
 
 # GAPED's folders: what they show, and the side that was chosen for it (Dan-Glauser and Scherer 2011).

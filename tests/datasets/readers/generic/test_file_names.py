@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from vemo.datasets.readers.art.file_names import FileNames, plain
+from vemo.datasets.readers.generic.file_names import FileNames, plain
 
 NFC = "józef-pankiewicz_flower-vendor-é.jpg"
 NFD = unicodedata.normalize("NFD", NFC)
