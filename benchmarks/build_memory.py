@@ -59,14 +59,19 @@ def draw_images(root: Path, first: int, end: int) -> None:
         (root / CLASSES[number % len(CLASSES)] / f"{number:06d}.jpg").write_bytes(buffer.getvalue())
 
 
-def peak_memory(root: Path, out: Path, workers: int) -> dict[str, float]:
+def peak_memory(root: Path, out: Path, workers: int, **settings: str) -> dict[str, float]:
     """Build `root` and return the greatest sum of memory over the command and its children, in MB."""
     config = out.with_suffix(".yaml")
-    settings = {"root": str(root), "out": str(out), "workers": workers}
+    settings |= {"root": str(root), "out": str(out), "workers": workers}
     reader = {"kind": "image_folder", "space": "mikels8"}
     config.write_text(yaml.safe_dump({**settings, "reader": reader}))
+    return watched("shards", "build", str(config))
+
+
+def watched(*arguments: str) -> dict[str, float]:
+    """Run one `vemo` command; the greatest sum of memory over it and its children, in MB, and its seconds."""
     start = time.monotonic()
-    command = [Path(sys.executable).with_name("vemo"), "shards", "build", config]
+    command = [Path(sys.executable).with_name("vemo"), *arguments]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     parent, rss, pss, most = psutil.Process(process.pid), 0, 0, 0
     while process.poll() is None:
@@ -80,7 +85,7 @@ def peak_memory(root: Path, out: Path, workers: int) -> dict[str, float]:
         most = max(most, len(family))
         time.sleep(0.02)
     if process.returncode != 0:
-        raise SystemExit(f"the build ended with code {process.returncode}")
+        raise SystemExit(f"{arguments} ended with code {process.returncode}")
     seconds = time.monotonic() - start
     return {
         "rss_mb": round(rss / 2**20, 1),

@@ -1,6 +1,7 @@
 """What every reader is: a cheap listing of rows, and a picklable `read` that runs in workers."""
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -174,8 +175,24 @@ class Reader:
         raise UserError(f"{self.root}: no {' or '.join(names)}, so this is no {self.dataset} folder{hint}")
 
 
+def image_names(folder: Path) -> list[str]:
+    """Image files below a folder, relative to it, sorted; hidden files (and resource forks) left out.
+
+    Text, not paths: listing is what a build cannot share out, and Path costs five times the rest of it.
+    """
+    found: list[str] = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        below = os.path.relpath(place, folder).replace(os.sep, "/")
+        prefix = "" if below == "." else f"{below}/"
+        found += [
+            prefix + name
+            for name in files
+            if not name.startswith(".") and name[name.rfind(".") :].lower() in IMAGE_SUFFIXES
+        ]
+    return sorted(found)
+
+
 def image_files(folder: Path) -> Iterable[Path]:
-    """Image files below a folder, sorted, hidden files (and resource forks) left out."""
-    files = (path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-    visible = (path for path in files if not any(p.startswith(".") for p in path.relative_to(folder).parts))
-    return sorted((path for path in visible if not path.is_dir()), key=lambda path: path.as_posix())
+    """`image_names` as paths."""
+    return (folder / name for name in image_names(folder))

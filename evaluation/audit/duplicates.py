@@ -33,13 +33,17 @@ class Pair:
 
 def describe(thumbnails: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """uint8 [N, 3, 16, 16] → coarse [N, 192] and fine [N, 768] of length 1, and bool [N]: shows something."""
-    fine = thumbnails.float()
-    coarse = avg_pool2d(fine, SIDE // 8)
-    shown = fine.flatten(2).std(dim=2).amax(dim=1) >= FLAT
-    described = [
-        normalize((x.flatten(2) - x.flatten(2).mean(2, keepdim=True)).flatten(1)) for x in (coarse, fine)
-    ]
-    return described[0], described[1], shown
+    count = len(thumbnails)
+    coarse, fine = torch.empty(count, 3 * 8 * 8), torch.empty(count, 3 * SIDE * SIDE)
+    shown = torch.empty(count, dtype=torch.bool)
+    for start in range(0, count, CHUNK):  # in pieces: the whole would be held four times over
+        part = slice(start, start + CHUNK)
+        pixels = thumbnails[part].float()
+        for scale, found in ((avg_pool2d(pixels, SIDE // 8), coarse), (pixels, fine)):
+            channels = scale.flatten(2)
+            found[part] = normalize((channels - channels.mean(2, keepdim=True)).flatten(1))
+        shown[part] = pixels.flatten(2).std(dim=2).amax(dim=1) >= FLAT
+    return coarse, fine, shown
 
 
 def near_pairs(

@@ -49,19 +49,23 @@ class Scan:
 def scan(shards: ShardSet) -> Scan:
     """Read and decode every sample once, in threads (decoders let go of Python's lock)."""
     where = [(split, place) for split in shards.splits for place in range(shards.count(split))]
-    rows = list(_rows(shards, where))
-    records, thumbnails, pixels, lights = zip(*rows) if rows else ((), (), (), ())
-    brightness, colorfulness = np.array(lights, np.float32).reshape(-1, 2).T
+    records: list[dict[str, Any]] = []
+    thumbnails = torch.empty(len(where), 3, SIDE, SIDE, dtype=torch.uint8)
+    pixels: list[str] = []
+    lights = np.empty((len(where), 2), np.float32)
+    for place, (record, thumbnail, digest, measured) in enumerate(_rows(shards, where)):
+        records.append(record)
+        thumbnails[place] = thumbnail
+        pixels.append(digest)
+        lights[place] = measured
     return Scan(
-        records=list(records),
+        records=records,
         splits=[split for split, _ in where],
         places=[place for _, place in where],
-        thumbnails=torch.stack(thumbnails)
-        if thumbnails
-        else torch.zeros(0, 3, SIDE, SIDE, dtype=torch.uint8),
-        pixels=list(pixels),
-        brightness=brightness,
-        colorfulness=colorfulness,
+        thumbnails=thumbnails,
+        pixels=pixels,
+        brightness=lights[:, 0],
+        colorfulness=lights[:, 1],
     )
 
 

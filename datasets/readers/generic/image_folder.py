@@ -9,7 +9,7 @@ from pydantic import Field
 from ....foundation.errors import UserError
 from ...sample import Sample
 from ...taxonomy import LabelSpace, label_space
-from ..base import FolderConfig, Reader, Row, image_files
+from ..base import FolderConfig, Reader, Row, image_names
 
 SPLITS = {
     "train": "train",
@@ -83,11 +83,11 @@ class ImageFolder(Reader):
         return found
 
     def _rows(self) -> Iterator[Row]:
+        top = "" if self.top == self.root else f"{self.top.relative_to(self.root).as_posix()}/"
         for split, label, folder in self.class_folders:
-            for path in image_files(self.root / folder):
-                relative = path.relative_to(self.root).as_posix()
-                identifier = path.relative_to(self.top).as_posix()
-                yield Row(identifier, split, None, relative, {"class": label, **self._extra(relative)})
+            for name in image_names(self.root / folder):
+                path = f"{folder}/{name}"
+                yield Row(path.removeprefix(top), split, None, path, {"class": label, **self._extra(path)})
 
     def _extra(self, path: str) -> dict[str, Any]:
         return {}

@@ -80,6 +80,7 @@ class Shards(Reader):
                     group = copies[0]["id"]
                 if copy := self._later_copy(identifier, split):
                     facts = {"failure": ["duplicate", f"has a copy in a later split: {copy}"]}
+                    group = None  # it will not be there to straddle
                 yield Row(identifier.partition("/")[2] or identifier, split, group, identifier, facts)
 
     def _read(self, row: Row) -> tuple[Sample, bytes]:

@@ -130,6 +130,7 @@ def test_dedup_leaves_out_what_a_later_split_holds_and_groups_the_rest(archive, 
     report = build(BuildConfig(**config, workers=0))
     assert report.ok  # what was asked for is no fault, however much it is
     assert report.failed == {"duplicate": 1} and report.packed == 8
+    assert not any("more than one split" in text for text in report.warnings)
 
 
 def test_dedup_without_an_audit_says_what_to_do(archive):
