@@ -165,11 +165,13 @@ def config_schemas() -> dict[str, type]:
     from .datasets.shards import BuildConfig
     from .datasets.synthetic import SynthesizeConfig
     from .evaluation import ProbeConfig
+    from .evaluation.audit import AuditConfig
     from .pretrain import PretrainConfig
 
     return {
         "synthesize": SynthesizeConfig,
         "shards": BuildConfig,
+        "audit": AuditConfig,
         "pretrain": PretrainConfig,
         "probe": ProbeConfig,
     }
@@ -270,7 +272,7 @@ def parser() -> argparse.ArgumentParser:
     add_overrides(probing)
 
     config = group("config", "What a config may say, and what one says.")
-    kinds = ("synthesize", "shards", "pretrain", "probe")
+    kinds = ("synthesize", "shards", "audit", "pretrain", "probe")
     leaf(config, "schema", config_schema).add_argument("kind", choices=kinds)
     show = leaf(config, "show", config_show)
     show.add_argument("kind", choices=kinds)

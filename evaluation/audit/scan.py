@@ -41,10 +41,6 @@ class Scan:
     def __len__(self) -> int:
         return len(self.records)
 
-    @property
-    def ids(self) -> list[str]:
-        return [record["id"] for record in self.records]
-
 
 def scan(shards: ShardSet) -> Scan:
     """Read and decode every sample once, in threads (decoders let go of Python's lock)."""
