@@ -14,7 +14,8 @@ import torch
 from common import measure, write_result
 from timm.version import __version__ as timm_version
 from vemo.pretrain.masked_autoencoder import ModelConfig
-from vemo.pretrain.task import ObjectiveConfig, UniEmoX
+from vemo.pretrain.objective import ObjectiveConfig
+from vemo.pretrain.task import UniEmoX
 
 CASES = {"224": 16, "112": 32}  # image size: batch size
 STEPS = 3  # in a measurement

@@ -9,8 +9,8 @@ from ..evaluation import ProbeConfig
 from ..foundation.config import Config
 from ..training import TrainerConfig
 from .masked_autoencoder import ModelConfig
+from .objective import ObjectiveConfig
 from .sentences import SentenceConfig
-from .task import ObjectiveConfig
 from .teachers import TeacherOptions
 from .views import ViewConfig
 
@@ -24,6 +24,11 @@ class TeacherConfig(TeacherOptions):
         "where the objective is reconstruction alone",
     )
     cache: Path = Path("runs/teachers")
+    cached: str | None = Field(
+        default=None,
+        description="Read NAME_images and NAME_text, which `vemo shards embed DIR name=NAME` wrote, in place "
+        "of asking the teacher: no step runs it",
+    )
 
     def options(self) -> TeacherOptions:
         """The part that says what the teacher is (no paths: caches are named after it)."""

@@ -1,9 +1,8 @@
 """`vemo shards embed`: what a teacher makes of every image and sentence of a shard set, as two sidecars.
 
-NAME_images is float16 [N, K, D]: the centre crop, or K views as pretraining cuts its scenes; view k of a
-sample is the one that a run with this seed and these settings (and not `fast`) shows in epoch k. NAME_text
-is float16 [N, D]: the sample's sentence, zeros where it has none. Rows have length 1 but for the rounding to
-16 bits.
+NAME_images is float16 [N, K, D]: the centre crop, or the K scenes that pretraining draws from with
+`view.scenes=K`. NAME_text is float16 [N, D]: the sample's sentence, zeros where it has none. Rows have
+length 1 but for the rounding to 16 bits. `vemo pretrain` reads them with `teacher.cached=NAME`.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,7 +19,6 @@ from ..datasets.sidecars import Description, Maker, Part, SidecarReport, write_s
 from ..datasets.sidecars.layout import check_name
 from ..datasets.sidecars.writing import command_line
 from ..datasets.stream import ShardSet
-from ..datasets.stream.order import sample_seeds
 from ..datasets.stream.stream import Preparation, Work, prepared
 from ..datasets.stream.transforms import resize_center_crop
 from ..foundation.config import Config
@@ -29,7 +27,7 @@ from ..training import join_world
 from .config import TeacherConfig
 from .sentences import SentenceBuilder, SentenceConfig
 from .teachers import load_teacher
-from .views import PretrainView, ViewConfig
+from .views import PretrainView, ViewConfig, numbered_scene
 
 
 class EmbedConfig(Config):
@@ -40,12 +38,14 @@ class EmbedConfig(Config):
     teacher: TeacherConfig = TeacherConfig()
     sentences: SentenceConfig = SentenceConfig()
     what: tuple[Literal["images", "text"], ...] = Field(default=("images", "text"), min_length=1)
-    views: int = Field(default=0, ge=0, description="0: one centre crop; K: that many random crops")
-    view: ViewConfig = Field(default=ViewConfig(), description="how the random crops are cut")
+    view: ViewConfig = Field(
+        default=ViewConfig(),
+        description="how the scenes are cut that pretraining shows with the same section; without `scenes`: "
+        "one row, of the central square",
+    )
     image_size: int | None = Field(
         default=None, ge=1, description="side of what the teacher is handed; null: its own input's"
     )
-    seed: int = Field(default=0, description="training.seed of the run whose views these are")
     batch_size: int = Field(default=64, ge=1, description="images of the teacher at a time")
     workers: int = Field(default=0, ge=0, description="loader processes; 0 decodes in this one")
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -65,15 +65,15 @@ def embed(config: EmbedConfig) -> list[SidecarReport]:
     teacher = load_teacher(config.teacher.name, options, shards, config.teacher.cache, sentence, world)
     teacher = teacher.to(world.device)
     size = config.image_size or teacher.image_size
-    view = CentreView(size) if config.views == 0 else ScenesView(config, size, sentence)
-    cut: dict[str, Any] = {"views": config.views, "image_size": size}
-    if config.views:
-        view_settings = config.view.model_dump(mode="json", include={"scale", "interpolation", "flip"})
-        cut |= {"seed": config.seed, "view": view_settings}
+    scenes = config.view.scenes
+    view = ScenesView(config.view, scenes, size, sentence) if scenes else CentreView(size)
+    cut: dict[str, Any] = {"scenes": scenes, "image_size": size}
+    if scenes:
+        cut["view"] = config.view.model_dump(mode="json", include={"scale", "interpolation", "flip"})
     makers: dict[str, tuple[Callable[[Part], Iterator[Any]], tuple[int, ...], dict[str, Any]]] = {
         "images": (
             ImageRows(teacher, view, config.batch_size, config.workers),
-            (max(1, config.views), teacher.width),
+            (scenes or 1, teacher.width),
             cut,
         ),
         "text": (
@@ -113,20 +113,19 @@ class CentreView:
 
 
 class ScenesView:
-    """A stream view → {"images": uint8 [K, 3, S, S]}: the scenes of epochs 0 … K − 1, decoded once.
+    """A stream view → {"images": uint8 [K, 3, S, S]}: all scenes of an image, decoded once."""
 
-    Its seed is the sample's number, from which the seed of each epoch follows as in `TrainStream`.
-    """
-
-    def __init__(self, config: EmbedConfig, size: int, sentence: SentenceBuilder) -> None:
-        self.views, self.seed = config.views, config.seed
-        self.view = PretrainView(_scene_only(config.view), size, sentence)
+    def __init__(self, config: ViewConfig, scenes: int, size: int, sentence: SentenceBuilder) -> None:
+        self.scenes = scenes
+        # a view without scenes of its own: the seeds that it is given are theirs
+        settings = config.model_copy(update={"person_view": "none", "scenes": None})
+        self.view = PretrainView(settings, size, sentence)
 
     def __call__(
         self, image_loader: Callable[[], Tensor], record: dict[str, Any], seed: int
     ) -> dict[str, Any]:
-        image, number = image_loader(), np.array([seed])
-        seeds = [int(sample_seeds(self.seed, epoch, number)[0]) for epoch in range(self.views)]
+        image = image_loader()
+        seeds = [numbered_scene(record["id"], number) for number in range(self.scenes)]
         return {"images": torch.stack([self.view(lambda: image, record, each)["scene"] for each in seeds])}
 
 
@@ -140,8 +139,8 @@ class ImageRows:
     workers: int
 
     def __call__(self, part: Part) -> Iterator[np.ndarray]:
-        views = self.view.views if isinstance(self.view, ScenesView) else 1
-        step = max(1, self.batch_size // views)
+        scenes = self.view.scenes if isinstance(self.view, ScenesView) else 1
+        step = max(1, self.batch_size // scenes)
         places = np.array(part.places, np.int64)
         chunks = (places[first : first + step] for first in range(0, len(places), step))
         work = [Work(int(chunk[0]), chunk, chunk) for chunk in chunks]
@@ -165,7 +164,3 @@ class TextRows:
         rows = iter(self.teacher.encode_text(known).cpu().numpy().astype(np.float16))
         nothing = np.zeros(self.teacher.width, np.float16)
         return (next(rows) if sentence else nothing for sentence in sentences)
-
-
-def _scene_only(config: ViewConfig) -> ViewConfig:
-    return config.model_copy(update={"person_view": "none"})

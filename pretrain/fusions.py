@@ -19,6 +19,8 @@ FusionName = Literal[
     "dual_layer_attention",
     "dual_layer_as_released",
     "mlp_attention_glu",
+    "deep_residual_bilinear",
+    "psych_prior",
 ]
 
 
@@ -31,6 +33,12 @@ class FusionConfig(Config):
         description="easyfusion: elu as released; it bounds γ below by −1, which biases cosines",
     )
     heads: int = Field(default=3, ge=1)
+    rank: int = Field(default=256, ge=1, description="deep_residual_bilinear: width of the products")
+    blocks: int = Field(default=2, ge=1, description="deep_residual_bilinear: how many in a row")
+    prior: Literal["scalar", "gate"] = Field(
+        default="scalar",
+        description="psych_prior: λ as one learnable number, or as a gate σ(W[α; β] + b) per channel",
+    )
 
 
 class EasyFusion(nn.Module):
@@ -124,12 +132,65 @@ class MlpAttentionGlu(nn.Module):
         return relu(mixed * torch.sigmoid(self.gate(mixed))) + self.offset
 
 
+class DeepResidualBilinear(nn.Module):
+    """z₀ = LN(α + β); z ← z + W_o(tanh(Uα) ⊙ tanh(Vβ)), `blocks` times; γ = Wz + c: our choice.
+
+    The released code names this fusion and does not contain it. Deep (more than one block), residual and
+    bilinear in low rank, as in MLB (Kim et al. 2017) and MUTAN (Ben-younes et al. 2017).
+    """
+
+    def __init__(self, width: int, config: FusionConfig) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.blocks = nn.ModuleList(
+            nn.ModuleDict(
+                {
+                    "scene": nn.Linear(width, config.rank),
+                    "person": nn.Linear(width, config.rank),
+                    "out": nn.Linear(config.rank, width),
+                }
+            )
+            for _ in range(config.blocks)
+        )
+        self.linear = nn.Linear(width, width)
+
+    def forward(self, scene: Tensor, person: Tensor) -> Tensor:
+        fused = self.norm(scene + person)
+        for block in self.blocks:
+            product = torch.tanh(block["scene"](scene)) * torch.tanh(block["person"](person))  # pyright: ignore
+            fused = fused + block["out"](product)  # pyright: ignore
+        return self.linear(fused)
+
+
+class PsychPrior(nn.Module):
+    """γ = W[λ ⊙ α ; β] + c, the paper's figure: λ weighs the scene before the two are joined.
+
+    The paper gives no λ and the released code has none: here one learnable number that starts at 1, or a gate
+    per channel computed from both (our choice).
+    """
+
+    def __init__(self, width: int, config: FusionConfig) -> None:
+        super().__init__()
+        self.linear = nn.Linear(2 * width, width)
+        gated = config.prior == "gate"
+        self.gate = nn.Linear(2 * width, width) if gated else None
+        self.weight = None if gated else nn.Parameter(torch.ones(1))  # [1]: FSDP shards no scalars
+
+    def forward(self, scene: Tensor, person: Tensor) -> Tensor:
+        weight: Any = self.weight
+        if self.gate is not None:
+            weight = torch.sigmoid(self.gate(torch.cat([scene, person], dim=-1)))
+        return self.linear(torch.cat([weight * scene, person], dim=-1))
+
+
 _FUSIONS: dict[str, Any] = {
     "easyfusion": EasyFusion,
     "multihead_weighted": MultiheadWeighted,
     "dual_layer_attention": DualLayerAttention,
     "dual_layer_as_released": DualLayerAsReleased,
     "mlp_attention_glu": MlpAttentionGlu,
+    "deep_residual_bilinear": DeepResidualBilinear,
+    "psych_prior": PsychPrior,
 }
 
 

@@ -33,6 +33,10 @@ class ModelConfig(Config):
     decoder_heads: int = Field(default=16, ge=1)
     mask_ratio: float = Field(default=0.75, ge=0, lt=1, description="Share of the patches that is hidden")
     normalise_pixels: bool = Field(default=False, description="Standardise each patch of the target")
+    predicts: Literal["patches", "token"] = Field(
+        default="patches",
+        description="token: the decoder's class token stands for every patch, a defect of the released code",
+    )
     pooling: Literal["token", "mean", "token+mean"] = Field(
         default="mean",
         description="Feature of the released encoder: class token, mean of the patches (what the paper "
@@ -168,7 +172,20 @@ class MaskedAutoencoder(nn.Module):
         tokens = torch.cat([visible[:, :1], places], dim=1) + self.decoder_positions
         for block in self.decoder_blocks:
             tokens = block(tokens)
-        return self.decoder_head(self.decoder_norm(tokens))[:, 1:]  # without the class token
+        predicted = self.decoder_head(self.decoder_norm(tokens))
+        if self.config.predicts == "token":
+            return predicted[:, :1].expand(-1, self.config.patches, -1)
+        return predicted[:, 1:]  # without the class token
+
+    @property
+    def pooled_width(self) -> int:
+        return self.config.width * (1 + (self.config.pooling == "token+mean"))
+
+    def pool(self, encoded: Encoded) -> Tensor:
+        """The feature that a release gives, here of the visible patches: [B, pooled_width]."""
+        token, mean = encoded.tokens[:, 0], encoded.tokens[:, 1:].mean(dim=1)
+        parts = {"token": [token], "mean": [mean], "token+mean": [token, mean]}[self.config.pooling]
+        return torch.cat(parts, dim=-1)
 
     def target(self, images: Tensor) -> Tensor:
         """What `decode` ought to predict, [B, N, 3·p·p]: the pixels, per-patch normalised where asked."""

@@ -12,16 +12,17 @@ from ..foundation.config import dump_config
 from ..foundation.errors import UserError
 from ..foundation.files import write_atomically, write_json
 from ..training import Trainer, World, join_world, leave_world
-from ..training.run_folder import environment
-from ..zoo import Architecture, Preprocessing, ReleaseDescription, load_encoder, save_release
+from ..zoo import load_encoder, save_release
 from ..zoo.release import DESCRIPTION_NAME
-from .config import FinalProbe, PretrainConfig, TeacherConfig
+from .attributes import Vocabulary, read_vocabulary
+from .config import FinalProbe, PretrainConfig
 from .masked_autoencoder import MaskedAutoencoder
 from .pictures import save_reconstructions
+from .release import headline, release_description, run_description
 from .sentences import SentenceBuilder
 from .task import UniEmoX
-from .teachers import Teacher, load_teacher
-from .views import PretrainView
+from .teachers import AnyTeacher, CachedTeacher, Teacher, load_teacher, open_cached
+from .views import Extra, PretrainView
 
 logger = logging.getLogger(__name__)
 LOOKED_AT = 256  # records whose sentences are compared before a run starts
@@ -34,27 +35,39 @@ def pretrain(config: PretrainConfig) -> Path:
     the shards or the teacher.
     """
     world = join_world(config.training.device)
-    local = isinstance(config.data.shards, Path)
-    shards = ShardSet(config.data.shards, sidecars=config.data.sidecars) if local else None
     sentence = SentenceBuilder(config.sentences)
-    if shards is not None and "contrastive" in config.objective.losses:
-        _check_sentences(shards, config.data.split, sentence)
-    teacher = _teacher(config.teacher, shards, sentence, world) if config.objective.uses_teacher else None
+    teacher = _cached(config)
+    data = config.data
+    if isinstance(teacher, CachedTeacher):
+        names = [name for name in teacher.columns if name and name not in data.sidecars]
+        data = data.model_copy(update={"sidecars": (*data.sidecars, *names)})
+    local = isinstance(data.shards, Path)
+    shards = ShardSet(data.shards, sidecars=data.sidecars) if local else None
+    if shards is not None and config.objective.uses_texts:
+        _check_sentences(shards, data.split, sentence)
+    if teacher is None and config.objective.uses_teacher:
+        options, cache = config.teacher.options(), config.teacher.cache
+        teacher = load_teacher(config.teacher.name, options, shards, cache, sentence, world)
+    vocabulary = _vocabulary(config, shards, world)
     torch.manual_seed(config.training.seed)  # the initial weights
-    task = UniEmoX(config.model, config.objective, teacher)
+    task = UniEmoX(config.model, config.objective, teacher, vocabulary)
     if config.model.init:
         initialise(task.model, config.model.init)
-    view = PretrainView(config.view, config.model.image_size, sentence)
+    extras: list[Extra] = []
+    if isinstance(teacher, CachedTeacher):
+        extras.append(teacher.rows_of)
+    if vocabulary is not None:
+        extras.append(vocabulary.targets)
     source = open_batches(
-        config.data,
-        view,
+        data,
+        PretrainView(config.view, config.model.image_size, sentence, extras),
         global_batch=config.training.batch_size,
         seed=config.training.seed,
         rank=world.rank,
         world=world.size,
         accumulation=config.training.accumulation,
     )
-    description = _description(config, shards, teacher)
+    description = run_description(config, shards, teacher, vocabulary)
     trainer = Trainer(task, source, config.training, config.out, description, world=world)
     summary = trainer.fit()
     weights = trainer.learner.weights()  # from every process
@@ -67,11 +80,11 @@ def pretrain(config: PretrainConfig) -> Path:
         model.load_state_dict(_below("model.", weights))
         if "reconstruction" in config.objective.losses:
             save_reconstructions(model, next(source.batches(0)), config.out / "reconstructions.png")
-        about = _release(config, shards, description, summary)
+        about = release_description(config, shards, description, summary)
         released = save_release(release, _below("trunk.", model.state_dict()), about)
         if config.probe is not None:
             report = run_probe(config.probe, release, config.data, config.out, teacher)
-            released = released.model_copy(update={"metrics": {"linear": _headline(report)}})
+            released = released.model_copy(update={"metrics": {"linear": headline(report)}})
             write_json(release / DESCRIPTION_NAME, released.model_dump(mode="json"))
     leave_world()
     return release
@@ -98,7 +111,7 @@ def initialise(model: MaskedAutoencoder, spec: str) -> None:
 
 
 def run_probe(
-    settings: FinalProbe, release: Path, data: StreamConfig, out: Path, teacher: Teacher | None
+    settings: FinalProbe, release: Path, data: StreamConfig, out: Path, teacher: AnyTeacher | None
 ) -> ProbeReport:
     """Probe the release, print the table, keep it in `out/probe.json`."""
     shards = settings.shards or data.shards
@@ -107,7 +120,8 @@ def run_probe(
     given = {name: getattr(settings, name) for name in settings.model_fields_set}
     given |= {"checkpoint": settings.checkpoint or str(release), "shards": shards}
     given.setdefault("out", out / "probe.json")
-    tower: Any = teacher  # its decorated methods hide from the type checker that it is the probe's Teacher
+    # A cached one can embed nothing new. Any: decorated methods hide that a Teacher is the probe's Teacher.
+    tower: Any = teacher if isinstance(teacher, Teacher) else None
     report = probe(ProbeConfig(**given), tower)
     print(report.table)
     return report
@@ -118,10 +132,23 @@ def _below(prefix: str, weights: dict[str, torch.Tensor]) -> dict[str, torch.Ten
     return {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
 
 
-def _teacher(
-    config: TeacherConfig, shards: ShardSet | None, sentence: SentenceBuilder, world: World
-) -> Teacher:
-    return load_teacher(config.name, config.options(), shards, config.cache, sentence, world)
+def _cached(config: PretrainConfig) -> AnyTeacher | None:
+    """The teacher that was asked beforehand, where the config names one and needs one."""
+    name, objective = config.teacher.cached, config.objective
+    if name is None or not objective.uses_teacher:
+        return None
+    if not isinstance(config.data.shards, Path):
+        raise UserError("teacher.cached needs a local shard set: embeddings are made and checked there")
+    return open_cached(name, [config.data.shards], config.view, config.sentences, objective.uses_texts)
+
+
+def _vocabulary(config: PretrainConfig, shards: ShardSet | None, world: World) -> Vocabulary | None:
+    if "attributes" not in config.objective.losses:
+        return None
+    if shards is None:
+        raise UserError("objective.components has attributes, whose classes are read from a local shard set")
+    records = (shards.record(config.data.split, index) for index in range(shards.count(config.data.split)))
+    return world.on_main(lambda: read_vocabulary(records, config.objective.attributes))
 
 
 def _check_sentences(shards: ShardSet, split: str, sentence: SentenceBuilder) -> None:
@@ -135,63 +162,3 @@ def _check_sentences(shards: ShardSet, split: str, sentence: SentenceBuilder) ->
             f"{shards.folder}: the sentences of split {split!r} do not differ ({what}); give the samples "
             "attributes, captions or labels, or leave contrastive out of objective.components"
         )
-
-
-def _description(config: PretrainConfig, shards: ShardSet | None, teacher: Teacher | None) -> dict[str, Any]:
-    """What a checkpoint depends on, so that it may not change when the run is resumed.
-
-    Not in it: where the shards lie and how many workers read them. Sidecars are in a local set's fingerprint.
-    """
-    local = set() if shards is None else {"sidecars"}
-    data = config.data.model_dump(mode="json", exclude={"shards", "workers"} | local)
-    data["shards"] = str(config.data.shards) if shards is None else shards.fingerprint
-    description: dict[str, Any] = {"data": data}
-    for section in ("model", "view", "sentences", "objective"):
-        description[section] = getattr(config, section).model_dump(mode="json")
-    if teacher is not None:
-        description["teacher"] = {"name": config.teacher.name, "fingerprint": teacher.fingerprint}
-        description["teacher"]["normalisation"] = config.teacher.normalisation
-    return description
-
-
-def _release(
-    config: PretrainConfig, shards: ShardSet | None, description: dict[str, Any], summary: dict[str, Any]
-) -> ReleaseDescription:
-    manifest = shards.manifest if shards is not None else {}
-    return ReleaseDescription(
-        name=config.out.name,
-        architecture=Architecture(
-            arguments=config.model.architecture(), positions="sincos2d", pooling=config.model.pooling
-        ),
-        preprocessing=Preprocessing(
-            image_size=config.model.image_size, interpolation=config.view.interpolation
-        ),
-        training={
-            "method": "UniEmoX pretraining: masked reconstruction and distillation from a frozen teacher",
-            "supervision": "emotion labels are part of the teacher's sentences"
-            if config.sentences.text_emotion and config.objective.uses_teacher
-            else "no emotion labels",
-            "epochs": config.training.epochs,
-            "images_seen": summary["samples"],
-            "seed": config.training.seed,
-            "losses": {name: value for name, value in summary["metrics"].items() if name != "data_wait"},
-            **description,
-            "environment": environment(),
-        },
-        data={
-            "dataset": manifest.get("dataset", str(config.data.shards)),
-            "split": config.data.split,
-            "samples": shards.count(config.data.split) if shards is not None else None,
-        },
-        licence=config.licence or manifest.get("licence"),
-    )
-
-
-def _headline(report: ProbeReport) -> dict[str, Any]:
-    """The linear probe's scores of the released encoder, value and interval, for the release's JSON."""
-    intervals = report["pretrained"].scores["linear"].intervals
-    return {
-        "label_space": report.facts["label_space"]["name"],
-        "dataset": report.facts["dataset"],
-        **{name: [found.value, found.low, found.high] for name, found in intervals.items()},
-    }

@@ -1,9 +1,9 @@
 """From a sample's record to the sentence the text teacher reads (paper: text T built from the annotations).
 
-Attributes come first; a dataset without them gives its caption, and one without captions the name of its
-label. `faithful` inserts the values unchanged in the released order; `safe` cleans them and puts the emotion
-first, where a cut at the context length cannot reach it. The public description gives the words; full stops
-are our choice.
+Attributes come first; a sample without them gives its caption, and one without captions the name of its
+label. `faithful` inserts the values unchanged in the released order, `released` also tears objects of several
+words apart, as the released code does; `safe` cleans them and puts the emotion first, where a cut at the
+context length cannot reach it. The public description gives the words; full stops are our choice.
 """
 
 import re
@@ -24,9 +24,15 @@ _NOT_WORDS = re.compile(r"https?://\S*|(?<!\w)@\w+:?|^RT\b")
 class SentenceConfig(Config):
     """How sentences are made."""
 
-    style: Literal["safe", "faithful"] = Field(
+    style: Literal["safe", "faithful", "released"] = Field(
         default="safe",
-        description="faithful: raw values, released order; safe: cleaned values, emotion first",
+        description="safe: cleaned values, emotion first; faithful: raw values, released order; released: as "
+        "faithful, with objects split at blanks, a defect of the released code",
+    )
+    text: Literal["attributes", "captions", "both"] = Field(
+        default="attributes",
+        description="attributes, or the caption of a sample without any; captions, or attributes where there "
+        "is none; both: the attributes, then the caption",
     )
     text_emotion: bool = Field(
         default=True,
@@ -46,21 +52,34 @@ class SentenceBuilder:
 
     def __call__(self, record: Mapping[str, Any]) -> str:
         attributes: Mapping[str, Any] = record.get("attributes") or {}
-        parts = self._faithful(attributes) if self.config.style == "faithful" else self._safe(attributes)
-        emotion = _emotion(record) if self.config.text_emotion else ""
-        if not parts and (captions := record.get("captions")):
-            text = captions[0]["text"]
-            return text if self.config.style == "faithful" else _clean(_NOT_WORDS.sub(" ", text))
-        if emotion:
-            parts = [emotion, *parts] if self.config.style == "safe" else [*parts, emotion]
+        safe, text = self.config.style == "safe", self.config.text
+        parts = self._safe(attributes) if safe else self._faithful(attributes)
+        caption = self._caption(record)
+        if caption and (text == "captions" or not parts):
+            return caption  # people's own words; ours would not add to them
+        if caption and text == "both":
+            parts.append(caption)
+        if emotion := _emotion(record) if self.config.text_emotion else "":
+            parts = [emotion, *parts] if safe else [*parts, emotion]
         return " ".join(parts)
+
+    def _caption(self, record: Mapping[str, Any]) -> str:
+        """The first caption; the others would need another sentence every time, which nothing could keep."""
+        captions = record.get("captions")
+        if not captions:
+            return ""
+        text = captions[0]["text"]
+        return _clean(_NOT_WORDS.sub(" ", text)) if self.config.style == "safe" else text
 
     def _faithful(self, attributes: Mapping[str, Any]) -> list[str]:
         parts = []
         if "scene" in attributes:
             parts.append(f"The scene type of this photo is {attributes['scene']}.")
         if attributes.get("objects"):
-            parts.append(f"The main subjects are {_enumerate(attributes['objects'])}.")
+            names = attributes["objects"]
+            if self.config.style == "released":
+                names = " ".join(names).split()
+            parts.append(f"The main subjects are {_enumerate(names)}.")
         brightness, colorfulness = attributes.get("brightness"), attributes.get("colorfulness")
         if brightness is not None:
             parts.append(

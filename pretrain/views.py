@@ -1,7 +1,8 @@
 """What pretraining sees of a sample: the scene, the person in it, and the sentence (paper: I, B and T)."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -30,6 +31,12 @@ class ViewConfig(Config):
     )
     interpolation: Literal["bilinear", "bicubic"] = "bicubic"
     flip: float = Field(default=0.5, ge=0, le=1, description="Probability of mirroring")
+    scenes: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many scenes there are of an image to choose from; null: a new one every time. About "
+        "so many a teacher can be asked beforehand",
+    )
     person_view: Literal["crop", "second_view", "none"] = Field(
         default="crop",
         description="crop: the person's box; second_view: another random crop, which is what the released "
@@ -50,30 +57,49 @@ class ViewConfig(Config):
         return self
 
 
+class Extra(Protocol):
+    """What else a sample gives, a function of its record and of the number of the scene that is shown."""
+
+    def __call__(self, record: Mapping[str, Any], scene: int) -> dict[str, Any]: ...
+
+
 class PretrainView:
-    """A stream view → {"scene", "person": uint8 [3, S, S], "has_person": bool, "sentence": str}.
+    """A stream view → {"scene", "person": uint8 [3, S, S], "has_person": bool, "sentence": str, *extras}.
 
     Picklable; the image is decoded once; all that is random comes from the sample's seed. "person" is absent
     with person_view=none. Without a usable box it shows the whole image and "has_person" is false.
     """
 
-    def __init__(self, config: ViewConfig, image_size: int, sentence: SentenceBuilder) -> None:
+    def __init__(
+        self, config: ViewConfig, image_size: int, sentence: SentenceBuilder, extras: Sequence[Extra] = ()
+    ) -> None:
         self.config = config
         self.image_size = image_size
         self.sentence = sentence
+        self.extras = tuple(extras)
 
     def __call__(
         self, image_loader: Callable[[], Tensor], record: dict[str, Any], seed: int
     ) -> dict[str, Any]:
+        scene = seed % self.config.scenes if self.config.scenes else 0
+        known = {"has_person": False, "sentence": self.sentence(record)}
+        for extra in self.extras:
+            known |= extra(record, scene)
+        scene_seed = numbered_scene(record["id"], scene) if self.config.scenes else seed % 2**64
+        return known | self._views(image_loader, record, scene_seed, seed % 2**64)
+
+    def _views(
+        self, image_loader: Callable[[], Tensor], record: dict[str, Any], scene_seed: int, seed: int
+    ) -> dict[str, Any]:
         config, size = self.config, self.image_size
         # Two streams of random numbers: the scene of a seed is the same whatever the person branch does.
-        scene_numbers, person_numbers = (np.random.default_rng([seed % 2**64, branch]) for branch in (0, 1))
+        scene_numbers = np.random.default_rng([scene_seed, 0])
+        person_numbers = np.random.default_rng([seed, 1])
         if config.person_view == "none":
             scene = load_random_resized_crop(
                 image_loader, size, config.scale, RATIO, scene_numbers, config.interpolation
             )
-            scene = horizontal_flip(scene, scene_numbers, config.flip)
-            return {"scene": scene, "has_person": False, "sentence": self.sentence(record)}
+            return {"scene": horizontal_flip(scene, scene_numbers, config.flip)}
         image, fast = image_loader(), getattr(image_loader, "fast", False)
         options: Any = {"interpolation": config.interpolation, "fast": fast}
         scene = random_resized_crop(image, size, config.scale, RATIO, scene_numbers, **options)
@@ -90,8 +116,13 @@ class PretrainView:
             "scene": horizontal_flip(scene, scene_numbers, float(mirrored)),
             "person": horizontal_flip(person, person_numbers, float(mirrored if config.tie_flip else own)),
             "has_person": region is not None,
-            "sentence": self.sentence(record),
         }
+
+
+def numbered_scene(identifier: str, number: int) -> int:
+    """The seed of one of an image's scenes: the same in every run, epoch, mixture and process."""
+    text = f"{number}:{identifier}".encode(errors="surrogatepass")
+    return int.from_bytes(hashlib.sha256(text).digest()[:8], "little")
 
 
 def person_region(record: dict[str, Any], height: int, width: int, config: ViewConfig) -> Region | None:

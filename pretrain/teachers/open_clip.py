@@ -66,6 +66,7 @@ class ClipTeacher(Teacher):
             image_size=size,
             logit_scale=model.logit_scale.detach().float().exp().item(),
             remembered_sentences=options.remembered_sentences,
+            compile=options.compile,
         )
         self.tokenizer = tokenizer
         self._mean, self._std = list(mean), list(std)

@@ -44,6 +44,9 @@ class TeacherOptions(Config):
         "imagenet: ImageNet's, as the released UniEmoX code feeds its CLIP",
     )
     precision: Literal["fp32", "bf16"] = Field(default="fp32", description="dtype of the teacher's weights")
+    compile: bool = Field(
+        default=False, description="torch.compile for the image tower: pays on a GPU and on long runs"
+    )
     image_size: int | None = Field(
         default=None, ge=14, description="Side of a pair's input; null: the encoder's own"
     )

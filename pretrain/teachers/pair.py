@@ -48,6 +48,7 @@ class PairTeacher(Teacher):
             image_size=image_encoder.image_size,
             logit_scale=projections.log_scale.detach().exp().item(),
             remembered_sentences=options.remembered_sentences,
+            compile=options.compile,
         )
 
     def _image_features(self, images: Tensor) -> Tensor:

@@ -3,8 +3,9 @@
 import hashlib
 import json
 from collections import OrderedDict
+from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,13 @@ from torch.nn.functional import normalize
 from torchvision.transforms.v2.functional import InterpolationMode, center_crop, resize
 
 from .storage import weights_sha256
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def _eager(method: Method) -> Method:
+    """Without gradients, and eager where the student is compiled (typed, which torch's own are not)."""
+    return cast(Method, torch.compiler.disable(torch.no_grad()(method)))
 
 
 class Teacher(nn.Module):
@@ -42,6 +50,7 @@ class Teacher(nn.Module):
         image_size: int,
         logit_scale: float,
         remembered_sentences: int,
+        compile: bool = False,
     ):
         super().__init__()
         self.towers: Any  # an nn.Module, with what its subclass knows of it
@@ -54,9 +63,19 @@ class Teacher(nn.Module):
         self.logit_scale = logit_scale
         self._remembered: OrderedDict[str, Tensor] = OrderedDict()
         self._remember_at_most = remembered_sentences
+        self._seen = torch.compile(self._image_features) if compile else self._image_features
 
-    @torch.compiler.disable
-    @torch.no_grad()
+    def image_rows(self, batch: dict[str, Any]) -> Tensor:
+        """float32 [B, width], rows of length 1: what the teacher makes of a batch's scenes."""
+        return self.encode_image(batch["scene"])
+
+    def text_rows(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        """(float32 [T, width], rows of length 1, of those samples that say something; bool [B], which)."""
+        sentences = batch["sentence"]
+        said = torch.tensor([bool(sentence) for sentence in sentences], device=self.device)
+        return self.encode_text([sentence for sentence in sentences if sentence]), said
+
+    @_eager
     def encode_image(self, images: Tensor) -> Tensor:
         """uint8 [B, 3, H, W] → float32 [B, width], rows of length 1.
 
@@ -71,10 +90,12 @@ class Teacher(nn.Module):
             images = resize(images, [self.image_size], InterpolationMode.BICUBIC, antialias=True)
             images = center_crop(images, [self.image_size, self.image_size])
         with torch.autocast(self.device.type, enabled=False):
-            return normalize(self._image_features(images).float(), dim=-1)
+            # Cheaper than no_grad; what leaves is made outside, because autograd saves no inference tensors.
+            with torch.inference_mode():
+                features = self._seen(images)
+            return normalize(features.float(), dim=-1)
 
-    @torch.compiler.disable
-    @torch.no_grad()
+    @_eager
     def encode_text(self, sentences: list[str]) -> Tensor:
         """N sentences → float32 [N, width] on the teacher's device, rows of length 1.
 
@@ -92,8 +113,9 @@ class Teacher(nn.Module):
         with torch.autocast(self.device.type, enabled=False):
             for start in range(0, len(new), chunk):
                 part = new[start : start + chunk]
-                rows = normalize(self._text_features(part).float(), dim=-1)
-                known.update(zip(part, rows))
+                with torch.inference_mode():
+                    features = self._text_features(part)
+                known.update(zip(part, normalize(features.float(), dim=-1)))
         self._remember(known)
         return torch.stack([known[sentence] for sentence in sentences])
 

@@ -63,40 +63,45 @@ def test_centre_crops_and_sentences(own, teacher):
 
 
 def test_what_sidecar_json_says_of_the_teacher(own, teacher):
-    embed(EmbedConfig(shards=own, device="cpu", views=2, seed=3))
+    embed(EmbedConfig(shards=own, device="cpu", view={"scenes": 2}))
     images, text = about(own, "teacher_images"), about(own, "teacher_text")
     assert images["made_by"] == {"name": "random", "licence": None, "weights_sha256": teacher.fingerprint}
     assert images["shape"] == [2, 16] and text["shape"] == [16] and images["dtype"] == "float16"
     settings = images["settings"]
-    assert (settings["views"], settings["seed"], settings["image_size"]) == (2, 3, 16)
+    assert (settings["scenes"], settings["image_size"]) == (2, 16)
     assert settings["view"] == {"scale": [0.2, 1.0], "interpolation": "bicubic", "flip": 0.5}
     assert settings["preprocessing"] == text["settings"]["preprocessing"] == {"image_size": 16}
     assert text["settings"]["sentences"]["style"] == "safe"
     assert images["edits"] is None and text["edits"] == ""
-    assert images["command"] == "vemo shards embed DIR views=2 seed=3"
+    assert images["command"] == "vemo shards embed DIR view.scenes=2"
 
 
-def test_view_k_is_what_pretraining_shows_in_epoch_k(own, teacher):
+def test_row_k_is_scene_k_of_pretraining_in_whatever_run(own, teacher):
     """So that a run need not ask its teacher again."""
-    embed(EmbedConfig(shards=own, device="cpu", views=3, seed=5, image_size=32, what=["images"]))
+    embed(EmbedConfig(shards=own, device="cpu", view={"scenes": 3}, image_size=32, what=["images"]))
     shards = ShardSet(own, sidecars=["teacher_images"])
-    view = PretrainView(ViewConfig(), 32, SentenceBuilder(SentenceConfig()))
-    source = open_batches(StreamConfig(shards=own), view, global_batch=48, seed=5)
-    batches = source.batches(0)
-    for epoch in range(3):
-        batch = next(batches)
-        expected = teacher.encode_image(batch["scene"]).numpy()
-        kept = [shards.record("train", index)["teacher_images"][epoch] for index in batch["index"].tolist()]
-        np.testing.assert_allclose(np.stack(kept), expected, atol=1e-3)
-    first, second = kept[0], shards.record("train", batch["index"].tolist()[0])["teacher_images"][0]
-    assert np.abs(first - second).max() > 0.01  # the views differ
+    view = PretrainView(ViewConfig(scenes=3), 32, SentenceBuilder(SentenceConfig()))
+    seen = set()
+    for seed in (5, 6):
+        batches = open_batches(StreamConfig(shards=own), view, global_batch=48, seed=seed).batches(0)
+        for batch in (next(batches), next(batches)):
+            expected = teacher.encode_image(batch["scene"]).numpy()
+            scenes = [number % 3 for number in batch["seed"].tolist()]
+            pairs = zip(batch["index"].tolist(), scenes)
+            kept = [shards.record("train", index)["teacher_images"][scene] for index, scene in pairs]
+            np.testing.assert_allclose(np.stack(kept), expected, atol=1e-3)
+            seen |= set(scenes)
+    assert seen == {0, 1, 2}
+    rows = shards.record("train", 0)["teacher_images"]
+    assert np.abs(rows[0] - rows[1]).max() > 0.01  # the scenes differ
 
 
 def test_loader_processes_and_batches_change_nothing(own, tmp_path):
-    embed(EmbedConfig(shards=own, device="cpu", views=2, what=["images"]))
+    embed(EmbedConfig(shards=own, device="cpu", view={"scenes": 2}, what=["images"]))
     here = ShardSet(own, sidecars=["teacher_images"])
     other = shutil.copytree(own, tmp_path / "other", ignore=shutil.ignore_patterns("sidecars"))
-    embed(EmbedConfig(shards=other, device="cpu", views=2, what=["images"], workers=1, batch_size=5))
+    changes = {"workers": 1, "batch_size": 5}
+    embed(EmbedConfig(shards=other, device="cpu", view={"scenes": 2}, what=["images"], **changes))
     there = ShardSet(other, sidecars=["teacher_images"])
     for one, two in zip(here.records("train"), there.records("train")):
         np.testing.assert_allclose(one["teacher_images"], two["teacher_images"], atol=1e-3)
@@ -154,7 +159,7 @@ def test_the_command(own, capsys):
     assert main(["shards", "embed", str(own), "device=cpu", "what=[images]"]) == 0
     assert "teacher_images: says something of 96 of 96 samples" in capsys.readouterr().out
     assert main(["shards", "embed", str(own), "name=../up"]) == 2
-    assert main(["shards", "embed", str(own), "view=1"]) == 2
+    assert main(["shards", "embed", str(own), "view.scens=1"]) == 2
 
 
 def test_one_process_only(own, monkeypatch):

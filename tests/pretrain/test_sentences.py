@@ -117,3 +117,25 @@ def test_nothing_known_is_no_sentence():
 def test_a_builder_can_be_sent_to_a_worker():
     builder = pickle.loads(pickle.dumps(SentenceBuilder(SentenceConfig())))
     assert builder(FULL) == make(FULL)
+
+
+CAPTIONED = {**FULL, "captions": [{"text": "@ann Look at http://x.y my  bakery"}, {"text": "another"}]}
+
+
+def test_attributes_captions_or_both():
+    words = "Look at my bakery"
+    attributes = make(FULL)
+    assert make(CAPTIONED) == attributes
+    assert make(CAPTIONED, text="captions") == words
+    assert make(CAPTIONED, text="both") == f"{attributes} {words}"
+    for text in ("captions", "both"):
+        assert make(FULL, text=text) == attributes
+    assert make({"captions": CAPTIONED["captions"]}) == words
+    raw = make(CAPTIONED, text="both", style="faithful", text_emotion=False)
+    assert raw.endswith(CAPTIONED["captions"][0]["text"])
+
+
+def test_released_tears_objects_apart():
+    record = {"attributes": {"objects": ["Baseball bat", "Tree"]}}
+    assert make(record, style="released") == "The main subjects are Baseball, bat and Tree."
+    assert make(record, style="faithful") == "The main subjects are Baseball bat and Tree."

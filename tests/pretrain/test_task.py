@@ -7,7 +7,8 @@ import pytest
 import torch
 from vemo.foundation import UserError
 from vemo.pretrain.fusions import FusionConfig
-from vemo.pretrain.task import ObjectiveConfig, UniEmoX
+from vemo.pretrain.objective import ObjectiveConfig
+from vemo.pretrain.task import UniEmoX
 
 
 def make(small, teacher, seed=0, **objective):
