@@ -7,12 +7,27 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from . import __version__
 from .foundation.errors import UserError
 
+# The config class of every command that takes one, by the name `vemo config` knows it by. Text, because
+# --help lists the names and should not import what they stand for.
+CONFIGS = {
+    "synthesize": (".datasets.synthetic", "SynthesizeConfig"),
+    "shards": (".datasets.shards", "BuildConfig"),
+    "audit": (".evaluation.audit", "AuditConfig"),
+    "card": (".datasets.shards.card", "CardConfig"),
+    "persons": (".datasets.sidecars", "PersonsConfig"),
+    "faces": (".datasets.sidecars", "FacesConfig"),
+    "hashes": (".datasets.sidecars", "HashesConfig"),
+    "embed": (".pretrain.embed", "EmbedConfig"),
+    "pretrain": (".pretrain", "PretrainConfig"),
+    "probe": (".evaluation", "ProbeConfig"),
+}
 OVERRIDES_HELP = "key=value settings, dotted for nested keys (training.optimizer.lr=5e-4)"
 
 
@@ -104,7 +119,8 @@ def shards_persons(arguments: argparse.Namespace) -> int:
     from .datasets.sidecars import PersonsConfig, write_persons
     from .foundation.config import load_config
 
-    config = load_config(PersonsConfig, None, [f"shards={arguments.folder}", *arguments.overrides])
+    given = [f"shards={arguments.folder}", *arguments.overrides]
+    config = load_config(PersonsConfig, arguments.config, given)
     print(write_persons(config).summary)
     return 0
 
@@ -114,7 +130,8 @@ def shards_faces(arguments: argparse.Namespace) -> int:
     from .datasets.sidecars import FacesConfig, write_faces
     from .foundation.config import load_config
 
-    config = load_config(FacesConfig, None, [f"shards={arguments.folder}", *arguments.overrides])
+    given = [f"shards={arguments.folder}", *arguments.overrides]
+    config = load_config(FacesConfig, arguments.config, given)
     print(write_faces(config).summary)
     return 0
 
@@ -124,7 +141,8 @@ def shards_hashes(arguments: argparse.Namespace) -> int:
     from .datasets.sidecars import HashesConfig, write_hashes
     from .foundation.config import load_config
 
-    config = load_config(HashesConfig, None, [f"shards={arguments.folder}", *arguments.overrides])
+    given = [f"shards={arguments.folder}", *arguments.overrides]
+    config = load_config(HashesConfig, arguments.config, given)
     print(write_hashes(config).summary)
     return 0
 
@@ -132,9 +150,11 @@ def shards_hashes(arguments: argparse.Namespace) -> int:
 def shards_embed(arguments: argparse.Namespace) -> int:
     """Write a teacher's embeddings of images and sentences as sidecars; rerunning resumes."""
     from .foundation.config import load_config
-    from .pretrain.embed import EmbedConfig, embed
+    from .pretrain.embed import EmbedConfig, embed, settings_of_run
 
-    config = load_config(EmbedConfig, None, [f"shards={arguments.folder}", *arguments.overrides])
+    like = settings_of_run(arguments.pretrain) if arguments.pretrain else []
+    given = [f"shards={arguments.folder}", *like, *arguments.overrides]
+    config = load_config(EmbedConfig, arguments.config, given)
     print("\n".join(report.summary for report in embed(config)))
     return 0
 
@@ -160,21 +180,10 @@ def probe(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def config_schemas() -> dict[str, type]:
-    """The config class of every command that takes one, by the name `vemo config` knows it by."""
-    from .datasets.shards import BuildConfig
-    from .datasets.synthetic import SynthesizeConfig
-    from .evaluation import ProbeConfig
-    from .evaluation.audit import AuditConfig
-    from .pretrain import PretrainConfig
-
-    return {
-        "synthesize": SynthesizeConfig,
-        "shards": BuildConfig,
-        "audit": AuditConfig,
-        "pretrain": PretrainConfig,
-        "probe": ProbeConfig,
-    }
+def config_class(kind: str) -> Any:
+    """The config class of one of CONFIGS."""
+    module, name = CONFIGS[kind]
+    return getattr(import_module(module, __package__), name)
 
 
 def config_schema(arguments: argparse.Namespace) -> int:
@@ -183,7 +192,7 @@ def config_schema(arguments: argparse.Namespace) -> int:
 
     from .foundation.config import config_schema as schema_of
 
-    print(json.dumps(schema_of(config_schemas()[arguments.kind]), indent=2))
+    print(json.dumps(schema_of(config_class(arguments.kind)), indent=2))
     return 0
 
 
@@ -191,10 +200,8 @@ def config_show(arguments: argparse.Namespace) -> int:
     """Print a config with every default filled in."""
     from .foundation.config import dump_config, load_config
 
-    print(
-        dump_config(load_config(config_schemas()[arguments.kind], arguments.config, arguments.overrides)),
-        end="",
-    )
+    config = load_config(config_class(arguments.kind), arguments.config, arguments.overrides)
+    print(dump_config(config), end="")
     return 0
 
 
@@ -259,6 +266,11 @@ def parser() -> argparse.ArgumentParser:
     ):
         sidecar = leaf(shards, name, run)
         sidecar.add_argument("folder", type=Path, metavar="DIR", help="a shard set")
+        sidecar.add_argument("--config", type=Path, help="a YAML of settings (see `vemo config schema`)")
+        if run is shards_embed:
+            sidecar.add_argument(
+                "--pretrain", type=Path, help="a YAML of configs/pretrain: its teacher, sentences and view"
+            )
         add_overrides(sidecar)
 
     train = leaf(commands, "pretrain", pretrain)
@@ -272,10 +284,9 @@ def parser() -> argparse.ArgumentParser:
     add_overrides(probing)
 
     config = group("config", "What a config may say, and what one says.")
-    kinds = ("synthesize", "shards", "audit", "pretrain", "probe")
-    leaf(config, "schema", config_schema).add_argument("kind", choices=kinds)
+    leaf(config, "schema", config_schema).add_argument("kind", choices=CONFIGS)
     show = leaf(config, "show", config_show)
-    show.add_argument("kind", choices=kinds)
+    show.add_argument("kind", choices=CONFIGS)
     show.add_argument("config", type=Path, metavar="CONFIG")
     add_overrides(show)
     return top

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -59,13 +60,17 @@ def draw_images(root: Path, first: int, end: int) -> None:
         (root / CLASSES[number % len(CLASSES)] / f"{number:06d}.jpg").write_bytes(buffer.getvalue())
 
 
-def peak_memory(root: Path, out: Path, workers: int, **settings: str) -> dict[str, float]:
+def peak_memory(root: Path, out: Path, workers: int) -> dict[str, float]:
     """Build `root` and return the greatest sum of memory over the command and its children, in MB."""
+    return watched("shards", "build", str(write_config(root, out, workers=workers)))
+
+
+def write_config(root: Path, out: Path, **settings: Any) -> Path:
+    """The YAML of a build of the drawn images, beside `out`."""
     config = out.with_suffix(".yaml")
-    settings |= {"root": str(root), "out": str(out), "workers": workers}
     reader = {"kind": "image_folder", "space": "mikels8"}
-    config.write_text(yaml.safe_dump({**settings, "reader": reader}))
-    return watched("shards", "build", str(config))
+    config.write_text(yaml.safe_dump({"root": str(root), "out": str(out), "reader": reader, **settings}))
+    return config
 
 
 def watched(*arguments: str) -> dict[str, float]:

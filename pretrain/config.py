@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from ..datasets.stream import StreamConfig
+from ..datasets.stream import DataConfig
 from ..evaluation import ProbeConfig
 from ..foundation.config import Config
 from ..training import TrainerConfig
@@ -24,6 +24,10 @@ class TeacherConfig(TeacherOptions):
         "where the objective is reconstruction alone",
     )
     cache: Path = Path("runs/teachers")
+    shards: Path | None = Field(
+        default=None,
+        description="What a stand-in or a pair is fitted on; null: the run's own shard set, if it is one",
+    )
     cached: str | None = Field(
         default=None,
         description="Read NAME_images and NAME_text, which `vemo shards embed DIR name=NAME` wrote, in place "
@@ -50,7 +54,7 @@ class PretrainConfig(Config):
         default=None,
         description="Licence of the released weights; null: that of the images, by the manifest",
     )
-    data: StreamConfig
+    data: DataConfig
     model: ModelConfig = ModelConfig()
     view: ViewConfig = ViewConfig()
     sentences: SentenceConfig = SentenceConfig()

@@ -5,6 +5,7 @@ NAME_images is float16 [N, K, D]: the centre crop, or the K scenes that pretrain
 length 1 but for the rounding to 16 bits. `vemo pretrain` reads them with `teacher.cached=NAME`.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +20,12 @@ from ..datasets.sidecars import Description, Maker, Part, SidecarReport, write_s
 from ..datasets.sidecars.layout import check_name
 from ..datasets.sidecars.writing import command_line
 from ..datasets.stream import ShardSet
-from ..datasets.stream.stream import Preparation, Work, prepared
+from ..datasets.stream.stream import Preparation, SetSamples, Work, prepared
 from ..datasets.stream.transforms import resize_center_crop
-from ..foundation.config import Config
+from ..foundation.config import Config, load_config
 from ..foundation.errors import UserError
 from ..training import join_world
-from .config import TeacherConfig
+from .config import PretrainConfig, TeacherConfig
 from .sentences import SentenceBuilder, SentenceConfig
 from .teachers import load_teacher
 from .views import PretrainView, ViewConfig, numbered_scene
@@ -51,6 +52,13 @@ class EmbedConfig(Config):
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 
+def settings_of_run(path: Path) -> list[str]:
+    """The sections of a run's YAML that decide what its teacher sees and reads, as `key=value`."""
+    run = load_config(PretrainConfig, path).model_dump(mode="json")
+    run["teacher"].pop("cached")
+    return [f"{section}={json.dumps(run[section])}" for section in ("teacher", "sentences", "view")]
+
+
 def embed(config: EmbedConfig) -> list[SidecarReport]:
     """Write the sidecars (or finish them, or find them finished).
 
@@ -62,7 +70,8 @@ def embed(config: EmbedConfig) -> list[SidecarReport]:
     if world.size > 1:
         raise UserError("vemo shards embed runs in one process; start it without torchrun")
     options = config.teacher.options()
-    teacher = load_teacher(config.teacher.name, options, shards, config.teacher.cache, sentence, world)
+    fitted_on = ShardSet(config.teacher.shards) if config.teacher.shards else shards
+    teacher = load_teacher(config.teacher.name, options, fitted_on, config.teacher.cache, sentence, world)
     teacher = teacher.to(world.device)
     size = config.image_size or teacher.image_size
     scenes = config.view.scenes
@@ -144,7 +153,7 @@ class ImageRows:
         places = np.array(part.places, np.int64)
         chunks = (places[first : first + step] for first in range(0, len(places), step))
         work = [Work(int(chunk[0]), chunk, chunk) for chunk in chunks]
-        preparation = Preparation(part.shards, part.split, self.view, fast=False)
+        preparation = Preparation(SetSamples(part.shards, part.split, self.view, fast=False))
         for batch in prepared(preparation, work, self.workers):
             images = batch["images"]
             rows = self.teacher.encode_image(images.flatten(0, 1)).reshape(*images.shape[:2], -1)

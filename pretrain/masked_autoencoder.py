@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from ..foundation.config import Config
-from ..zoo.trunk import build_trunk, sincos_positions
+from ..zoo.trunk import SIZES, Size, build_trunk, sincos_positions
 from .masking import SCENE_SALT, random_masks
 
 
@@ -24,10 +24,19 @@ class ModelConfig(Config):
 
     image_size: int = Field(default=224, ge=16, description="Side of both views in pixels")
     patch_size: int = Field(default=16, ge=2)
+    size: Size | None = Field(
+        default=None,
+        description="Width, depth and heads in a word (huge also has patches of 14, where none are given): "
+        "ViT-T, -S, -B, -L or -H",
+    )
     width: int = Field(default=768, ge=4)
     depth: int = Field(default=12, ge=1)
     heads: int = Field(default=12, ge=1)
     mlp_ratio: float = Field(default=4.0, gt=0)
+    variant: Literal["vit", "clip"] = Field(
+        default="vit",
+        description="clip: a norm before the first block and QuickGELU, as OpenAI's CLIP has; for init=clip",
+    )
     decoder_width: int = Field(default=512, ge=4)
     decoder_depth: int = Field(default=8, ge=1)
     decoder_heads: int = Field(default=16, ge=1)
@@ -44,9 +53,24 @@ class ModelConfig(Config):
     )
     init: str | None = Field(
         default=None,
-        description="Where the encoder starts: null = random; a release folder, or timm:NAME[@FILE] such as "
-        "timm:vit_base_patch16_224.mae",
+        description="Where the encoder starts: none (or null), mae, clip, timm:NAME or dbot, each with @FILE "
+        "where the weights are on disk; a release folder; a weights file",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _size_says_numbers(cls, given: Any) -> Any:
+        """What `size` implies is filled in; a number that says otherwise is a mistake, not a wish."""
+        size = given.get("size") if isinstance(given, dict) else None
+        if not isinstance(size, str) or size not in SIZES:
+            return given
+        implied = dict(zip(("width", "depth", "heads"), SIZES[size], strict=True))
+        for name, number in implied.items():
+            if name in given and str(given[name]) != str(number):
+                raise ValueError(
+                    f"{name} {given[name]} contradicts size {size}, whose {name} is {number}: leave one out"
+                )
+        return {**({"patch_size": 14} if size == "huge" else {}), **given, **implied}
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> "ModelConfig":
@@ -78,6 +102,7 @@ class ModelConfig(Config):
             "depth": self.depth,
             "num_heads": self.heads,
             "mlp_ratio": self.mlp_ratio,
+            **({"pre_norm": True, "act_layer": "quick_gelu"} if self.variant == "clip" else {}),
         }
 
 
@@ -154,7 +179,7 @@ class MaskedAutoencoder(nn.Module):
         positions = self.trunk.pos_embed
         tokens = tokens + positions[0, 1:][kept]
         first = (self.trunk.cls_token + positions[:, :1]).expand(len(images), -1, -1)
-        tokens = torch.cat([first.to(tokens.dtype), tokens], dim=1)
+        tokens = self.trunk.norm_pre(torch.cat([first.to(tokens.dtype), tokens], dim=1))
         for block in self.trunk.blocks:
             tokens = block(tokens)
         return Encoded(self.trunk.norm(tokens), kept, masked)

@@ -2,29 +2,24 @@
 
 from typing import Any
 
-from ..datasets.stream import ShardSet
 from ..evaluation import ProbeReport
 from ..training.run_folder import environment
 from ..zoo import Architecture, Preprocessing, ReleaseDescription
 from .attributes import Vocabulary
 from .config import PretrainConfig
+from .data import TrainingData
+from .fitting import StartingWeights
 from .teachers import AnyTeacher, CachedTeacher
 
 
 def run_description(
     config: PretrainConfig,
-    shards: ShardSet | None,
+    data: TrainingData,
     teacher: AnyTeacher | None,
     vocabulary: Vocabulary | None,
 ) -> dict[str, Any]:
-    """What a checkpoint depends on, so that it may not change when the run is resumed.
-
-    Not in it: where the shards lie and how many workers read them. Sidecars are in a local set's fingerprint.
-    """
-    local = set() if shards is None else {"sidecars"}
-    data = config.data.model_dump(mode="json", exclude={"shards", "workers"} | local)
-    data["shards"] = str(config.data.shards) if shards is None else shards.fingerprint
-    description: dict[str, Any] = {"data": data}
+    """What a checkpoint depends on, so that it may not change when the run is resumed."""
+    description: dict[str, Any] = {"data": data.description()}
     for section in ("model", "view", "sentences", "objective"):
         description[section] = getattr(config, section).model_dump(mode="json")
     if teacher is not None:
@@ -39,10 +34,13 @@ def run_description(
 
 
 def release_description(
-    config: PretrainConfig, shards: ShardSet | None, description: dict[str, Any], summary: dict[str, Any]
+    config: PretrainConfig,
+    data: TrainingData,
+    description: dict[str, Any],
+    summary: dict[str, Any],
+    started: StartingWeights,
 ) -> ReleaseDescription:
     """The JSON beside the released weights, before anything was probed."""
-    manifest = shards.manifest if shards is not None else {}
     return ReleaseDescription(
         name=config.out.name,
         architecture=Architecture(
@@ -55,6 +53,7 @@ def release_description(
             "method": " + ".join(config.objective.losses)
             + (" with the person branch" if config.objective.uses_fusion else ""),
             "supervision": _supervision(config),
+            "started_from": started.facts(),
             "epochs": config.training.epochs,
             "images_seen": summary["samples"],
             "seed": config.training.seed,
@@ -62,13 +61,17 @@ def release_description(
             **description,
             "environment": environment(),
         },
-        data={
-            "dataset": manifest.get("dataset", str(config.data.shards)),
-            "split": config.data.split,
-            "samples": shards.count(config.data.split) if shards is not None else None,
-        },
-        licence=config.licence or manifest.get("licence"),
+        data=data.facts(),
+        licence=config.licence or _licence(data.licence, started.licence),
     )
+
+
+def _licence(images: str | None, weights: str | None) -> str | None:
+    """That of the images and that of the weights the run started from: both bind."""
+    named = [
+        f"{what}: {licence}" for what, licence in (("images", images), ("started from", weights)) if licence
+    ]
+    return "; ".join(named) if weights else images
 
 
 def _supervision(config: PretrainConfig) -> str:

@@ -2,8 +2,11 @@
 
 The JSON alone says how to build the model, how to feed it, what it was trained on and under which licence;
 it is written last, with the sha256 of the weights, so a folder with an `encoder.json` is a whole release.
+Beside it lies timm's own `config.json`: `timm.create_model("local-dir:FOLDER", pretrained=True)` needs
+nothing of ours.
 """
 
+import shutil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,13 +14,16 @@ import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from timm import is_model
 
 from ..foundation.config import Config
 from ..foundation.errors import UserError
 from ..foundation.files import fsync_folder, sha256_of, write_json
+from .trunk import size_of
 
 WEIGHTS_NAME = "encoder.safetensors"
 DESCRIPTION_NAME = "encoder.json"
+TIMM_NAME = "config.json"  # as timm and the Hugging Face hub call it
 FORMAT = 1
 
 
@@ -58,7 +64,7 @@ class ReleaseDescription(Config):
 def save_release(
     folder: Path, state_dict: dict[str, torch.Tensor], description: ReleaseDescription
 ) -> ReleaseDescription:
-    """Write weights, then description, into `folder`; returns the description with size and hash filled."""
+    """Write weights, timm's config, then the description; returns the last with size and hash filled."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / DESCRIPTION_NAME).unlink(missing_ok=True)  # while the weights change there is no release
@@ -73,8 +79,52 @@ def save_release(
             "weights_sha256": sha256_of(folder / WEIGHTS_NAME),
         }
     )
+    write_json(folder / TIMM_NAME, timm_config(filled))
+    shutil.copymode(folder / TIMM_NAME, folder / WEIGHTS_NAME)  # safetensors would let nobody else read it
     write_json(folder / DESCRIPTION_NAME, filled.model_dump(mode="json"))
     return filled
+
+
+def timm_config(description: ReleaseDescription) -> dict[str, Any]:
+    """What timm needs to build, load and feed this encoder: its `config.json`.
+
+    `token` and `mean` are timm's `token` and `avg`, after the norm in both (`fc_norm` off). timm has nothing
+    like `token+mean`: such an encoder returns its tokens [B, 1 + N, width] there, to be pooled by hand.
+    """
+    arguments, preprocessing = description.architecture.arguments, description.preprocessing
+    width, patch = arguments.get("embed_dim", 768), arguments.get("patch_size", 16)
+    size = size_of(width, arguments.get("depth", 12), arguments.get("num_heads", 12))
+    names = [f"vit_{size}_patch{pixels}_224" for pixels in (patch, 16, 14)]
+    pool = {"token": "token", "mean": "avg", "token+mean": ""}[description.architecture.pooling]
+    side = preprocessing.image_size
+    return {
+        # no more than a constructor where no registered model has these sizes: model_args override all of it
+        "architecture": next((name for name in names if is_model(name)), "vit_base_patch16_224"),
+        "num_classes": 0,
+        "num_features": width,
+        "global_pool": pool,
+        "model_args": {
+            "img_size": side,
+            "patch_size": patch,
+            **arguments,
+            "global_pool": pool,
+            "fc_norm": False,
+        },
+        "pretrained_cfg": {
+            "tag": description.name,
+            "input_size": [3, side, side],
+            "fixed_input_size": True,
+            "interpolation": preprocessing.interpolation,
+            "crop_pct": 1.0,
+            "mean": list(preprocessing.mean),
+            "std": list(preprocessing.std),
+            "num_classes": 0,
+            "first_conv": "patch_embed.proj",
+            "classifier": "head",
+            "license": description.licence,
+            "hf_hub_filename": WEIGHTS_NAME,
+        },
+    }
 
 
 def read_description(folder: Path) -> ReleaseDescription:

@@ -6,6 +6,21 @@ import torch
 from timm.models import VisionTransformer
 
 Positions = Literal["learned", "sincos2d"]
+Size = Literal["tiny", "small", "base", "large", "huge"]
+
+# (width, depth, heads): ViT-T, S (DeiT), B, L, H (Dosovitskiy et al. 2021), as timm names them
+SIZES: dict[str, tuple[int, int, int]] = {
+    "tiny": (192, 12, 3),
+    "small": (384, 12, 6),
+    "base": (768, 12, 12),
+    "large": (1024, 24, 16),
+    "huge": (1280, 32, 16),
+}
+
+
+def size_of(width: int, depth: int, heads: int) -> str | None:
+    """The name of the standard size with these numbers; None where there is none."""
+    return next((name for name, numbers in SIZES.items() if numbers == (width, depth, heads)), None)
 
 
 def sincos_positions(width: int, rows: int, columns: int, prefix: int = 1) -> torch.Tensor:

@@ -13,16 +13,34 @@ from .shardset import ShardSet
 
 if TYPE_CHECKING:
     from .decode import DecodeError, ImageLoader
+    from .mixture import DataConfig, Mixture, MixtureConfig, MixtureStream, open_mixture
     from .order import generator
-    from .stream import BatchSource, StreamConfig, TrainStream, View, evaluation_batches, open_batches
+    from .stream import (
+        BatchSource,
+        StreamConfig,
+        TrainStream,
+        View,
+        evaluation_batches,
+        open_batches,
+        open_shardset,
+    )
     from .transforms import EvaluationView
 
 # Names that need torch are fetched on first use: a builder process that re-packs a shard set only opens it,
 # and importing torch alone would cost it some 450 MB.
 _HOMES = {
     "decode": ("DecodeError", "ImageLoader"),
+    "mixture": ("DataConfig", "Mixture", "MixtureConfig", "MixtureStream", "open_mixture"),
     "order": ("generator",),
-    "stream": ("BatchSource", "StreamConfig", "TrainStream", "View", "evaluation_batches", "open_batches"),
+    "stream": (
+        "BatchSource",
+        "StreamConfig",
+        "TrainStream",
+        "View",
+        "evaluation_batches",
+        "open_batches",
+        "open_shardset",
+    ),
     "transforms": ("EvaluationView",),
 }
 
@@ -36,9 +54,13 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "BatchSource",
+    "DataConfig",
     "DecodeError",
     "EvaluationView",
     "ImageLoader",
+    "Mixture",
+    "MixtureConfig",
+    "MixtureStream",
     "Overlay",
     "ShardSet",
     "StreamConfig",
@@ -47,5 +69,7 @@ __all__ = [
     "evaluation_batches",
     "generator",
     "open_batches",
+    "open_mixture",
+    "open_shardset",
     "read_overlay",
 ]

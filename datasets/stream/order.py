@@ -4,6 +4,8 @@ Own arithmetic instead of a library's generator, so that an order is the same on
 may be resumed years later.
 """
 
+from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ _GOLDEN = 0x9E3779B97F4A7C15
 _ALL = 2**64 - 1
 _SEEDS = 1  # purposes, so that the order of an epoch and its samples' seeds are unrelated
 _ORDER = 2
+_SETS = 3
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
@@ -23,6 +26,39 @@ def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
 def sample_seeds(seed: int, epoch: int, indices: np.ndarray) -> np.ndarray:
     """A 63-bit seed for every sample of an epoch, int64 like `indices`."""
     return (_hash(_SEEDS, seed, epoch, indices) >> np.uint64(1)).astype(np.int64)
+
+
+def set_seed(seed: int, number: int) -> int:
+    """The seed of one set of a mixture: sets of one size have unrelated orders, their samples other seeds."""
+    return int(_hash(_SETS, seed, 0, np.array([number]))[0])
+
+
+def apportion(shares: Sequence[Fraction], total: int) -> list[int]:
+    """`total` as whole numbers in proportion to shares that sum to 1: each rounded down, or up by less than
+    one, to those of the largest remainders (Hamilton's method)."""
+    exact = [share * total for share in shares]
+    counts = [int(each) for each in exact]
+    by_remainder = sorted(range(len(exact)), key=lambda number: counts[number] - exact[number])
+    for number in by_remainder[: total - sum(counts)]:
+        counts[number] += 1
+    return counts
+
+
+def interleave(counts: Sequence[int]) -> np.ndarray:
+    """Numbers of sets, int16 [sum(counts)]: i occurs counts[i] times, as evenly as whole places allow.
+
+    The largest set takes evenly spaced places, the next ones evenly spaced places of what is left (our
+    choice: two sets alternate as Bresenham's lines do). Of n consecutive places a set has its share of n
+    within about two, at any n (measured, up to ten sets).
+    """
+    total = sum(counts)
+    found, free = np.empty(total, np.int16), np.arange(total)
+    for number in sorted(range(len(counts)), key=lambda number: -counts[number]):
+        count = counts[number]
+        taken = (2 * np.arange(count) + 1) * len(free) // (2 * count)
+        found[free[taken]] = number
+        free = np.delete(free, taken)
+    return found
 
 
 def generator(seed: int) -> np.random.Generator:

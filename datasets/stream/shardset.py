@@ -20,7 +20,9 @@ import numpy as np
 
 from ...foundation.errors import UserError
 from ..sidecars.reading import Sidecars, with_sidecars
+from ..taxonomy import LabelMap
 from .catalogue import SHARDS_NAME, ShardEntry, parse_catalogue, read_catalogue
+from .derived import Spaces, derive, label_maps, maps_fingerprint
 from .overlay import OVERLAY_NAME, Overlay, read_overlay
 
 # Open files a process keeps; beyond it the one used longest ago is closed. Far below the usual limit of
@@ -41,13 +43,20 @@ class ShardSet:
         sidecars: names of sidecars whose columns join the records, in this order and before the overlay. The
             row of an array comes as a numpy array under the sidecar's name: views are handed the record and
             nothing else, so that is where they find it.
+        spaces: label space → further ones, whose labels are derived from it after edits (see `derive`).
 
     Raises:
-        UserError: not a finished shard set, a shard is missing or has another size than stated, or a sidecar
-        is missing, damaged or made for other shards.
+        UserError: not a finished shard set, a shard is missing or has another size than stated, a sidecar
+        is missing, damaged or made for other shards, or a label map does not exist or has nothing to map.
     """
 
-    def __init__(self, folder: Path | str, overlay: Path | None = None, sidecars: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path | str,
+        overlay: Path | None = None,
+        sidecars: Sequence[str] = (),
+        spaces: Spaces | None = None,
+    ) -> None:
         self.folder = Path(folder)
         self._prefix = os.path.join(self.folder, "")  # noqa: PTH118 (joining paths costs more than reading)
         self._catalogue = parse_catalogue(str(folder), *read_catalogue(self.folder))
@@ -60,6 +69,7 @@ class ShardSet:
         }
         self._forget_open_files()
         self.sidecars = Sidecars(self.folder, (), (), "")  # what is read below is people's edits alone
+        self._maps: tuple[LabelMap, ...] = ()
         if overlay is None and (self.folder / OVERLAY_NAME).exists():
             overlay = self.folder / OVERLAY_NAME
         self.overlay = read_overlay(overlay) if overlay else Overlay(self.folder / OVERLAY_NAME)
@@ -67,6 +77,7 @@ class ShardSet:
             self._report_unknown_edits()
         entries = [entry for split in self.splits for entry in self._catalogue.of(split)]
         self.sidecars = Sidecars(self.folder, sidecars, entries, self.edits)
+        self._maps = self._open_maps(spaces or {})
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -85,8 +96,9 @@ class ShardSet:
 
     @property
     def fingerprint(self) -> str:
-        """sha256 over the hashes of shards, overlay and sidecars: what the data is."""
-        return with_sidecars(self._catalogue.fingerprint, self.sidecars.all, self.edits)
+        """sha256 over the hashes of shards, overlay, sidecars and label maps: what the data is."""
+        joined = self.edits + maps_fingerprint(self._maps)
+        return with_sidecars(self._catalogue.fingerprint, self.sidecars.all, joined)
 
     def count(self, split: str) -> int:
         """Number of samples in a split."""
@@ -195,7 +207,28 @@ class ShardSet:
             starts = self._starts[entry.split]
             place = index - starts[bisect.bisect_right(starts, index) - 1]
             self.sidecars.merge(record, entry.name, place, self._bytes)
-        return self.overlay.apply(record) if self.overlay else record
+        if self.overlay:
+            record = self.overlay.apply(record)
+        if self._maps:
+            try:
+                derive(record, self._maps)
+            except UserError as error:
+                raise UserError(f"{self._tar(entry)}: {record['id']}: {error}") from error
+        return record
+
+    def _open_maps(self, spaces: Spaces) -> tuple[LabelMap, ...]:
+        try:
+            maps = label_maps(spaces)
+        except UserError as error:
+            raise UserError(f"{self.folder}: spaces: {error}") from error
+        stated = self.manifest.get("spaces", list(spaces))
+        absent = [source for source in spaces if source not in stated]
+        if absent and not self.overlay and not self.sidecars:  # either could bring such labels
+            raise UserError(
+                f"{self.folder}: spaces: it has no labels of {', '.join(absent)}, "
+                f"only of {', '.join(stated) or 'no space'}"
+            )
+        return maps
 
     def _check_size(self, entry: ShardEntry) -> None:
         path = self.folder / f"{entry.name}.tar"

@@ -7,8 +7,10 @@ was stopped.
 
 import signal
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache, partial
+from itertools import count as count_up
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -20,8 +22,12 @@ from ...foundation.config import Config
 from ...foundation.errors import UserError
 from .collate import Batch, collate
 from .decode import ImageLoader, fast_packages
+from .derived import DerivingView, label_maps
 from .order import epoch_order, sample_seeds
 from .shardset import ShardSet
+
+if TYPE_CHECKING:
+    from .mixture import MixtureConfig
 
 View = Callable[[Callable[[], Tensor], dict[str, Any], int], dict[str, Any]]
 """view(image_loader, record, seed) -> dict of tensors, numbers and strings. Picklable, and nothing in it is
@@ -32,8 +38,8 @@ def _path_or_url(value: Any) -> Any:
     return Path(value) if isinstance(value, str) and "://" not in value else value
 
 
-class StreamConfig(Config):
-    """Where the samples come from and who prepares them."""
+class ShardSetConfig(Config):
+    """Which samples, and what is known of them."""
 
     shards: Annotated[Path | str, BeforeValidator(_path_or_url)] = Field(
         description="folder or URL of a shard set (what `vemo shards build` wrote)"
@@ -42,10 +48,22 @@ class StreamConfig(Config):
     sidecars: tuple[str, ...] = Field(
         (), description="sidecars whose columns join the records, such as [persons]"
     )
+    spaces: dict[str, str | tuple[str, ...]] = Field(
+        {}, description="labels to derive: {mikels8: ekman7} or {mikels8: [ekman7, polarity2]}"
+    )
+
+
+class LoadingConfig(Config):
+    """Who prepares the samples."""
+
     workers: int = Field(
         0, ge=0, description="loader processes per rank; 0 prepares batches in the training process"
     )
     fast: bool = Field(False, description="decode with simplejpeg and OpenCV (the `fast` extra)")
+
+
+class StreamConfig(LoadingConfig, ShardSetConfig):
+    """Where the samples come from and who prepares them."""
 
 
 class BatchSource(Protocol):
@@ -73,8 +91,8 @@ class Failure(NamedTuple):
 class Preparation(Dataset[Any]):
     """Work -> batch: read, decode, view, collate. Runs in workers; any failure names the sample."""
 
-    def __init__(self, shards: ShardSet, split: str, view: View, fast: bool) -> None:
-        self.shards, self.split, self.view, self.fast = shards, split, view, fast
+    def __init__(self, samples: "Samples") -> None:
+        self.samples = samples
 
     def __getitem__(self, work: Work) -> Batch | Failure:
         try:
@@ -84,9 +102,22 @@ class Preparation(Dataset[Any]):
 
     def prepare(self, work: Work) -> Batch:
         pairs = zip(work.indices.tolist(), work.seeds.tolist())
-        return collate([self._sample(index, seed) for index, seed in pairs])
+        return collate([self.samples.prepare(index, seed) for index, seed in pairs])
 
-    def _sample(self, index: int, seed: int) -> dict[str, Any]:
+
+class Samples(Protocol):
+    """Samples that can be prepared one by one, by number. Picklable."""
+
+    def prepare(self, index: int, seed: int) -> dict[str, Any]: ...
+
+
+class SetSamples:
+    """The samples of a split, as a view gives them."""
+
+    def __init__(self, shards: ShardSet, split: str, view: View, fast: bool) -> None:
+        self.shards, self.split, self.view, self.fast = shards, split, view, fast
+
+    def prepare(self, index: int, seed: int) -> dict[str, Any]:
         record, data = self.shards.read(self.split, index)
         try:
             return apply_view(self.view, data, record, index, seed, self.fast)
@@ -108,13 +139,58 @@ def apply_view(
     return {**view(ImageLoader(data, fast), record, seed), "index": index, "seed": seed}
 
 
-class TrainStream:
+class LocalStream:
+    """Endless training batches whose samples are a function of their position in the run.
+
+    Positions count samples over all ranks, from the run's first. Global batch k is the k-th run of
+    `global_batch` positions; rank r prepares the r-th of `world` contiguous parts of it, in `accumulation`
+    contiguous micro-batches. So a position means the same with any number of ranks, micro-batches and
+    workers.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        samples_per_epoch: int,
+        global_batch: int,
+        rank: int,
+        world: int,
+        accumulation: int,
+        workers: int,
+    ) -> None:
+        self.samples_per_epoch = samples_per_epoch
+        self.global_batch, self.rank, self.world = global_batch, rank, world
+        self.accumulation, self.workers = accumulation, workers
+        self._preparation = Preparation(samples)
+
+    def draw(self, position: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """(numbers, seeds), int64 [count] each, of the samples from `position` on, all of one epoch."""
+        raise NotImplementedError
+
+    def batches(self, start: int = 0) -> Iterator[Batch]:
+        """This rank's micro-batches from global sample position `start` on, without end.
+
+        Raises:
+            UserError: `start` is not the beginning of a global batch; while iterating, a sample that cannot
+            be prepared.
+        """
+        check_start(start, self.global_batch)
+        return prepared(self._preparation, _Endless(self, start), self.workers)
+
+    def work(self, start: int) -> Iterator[Work]:
+        """What `batches` will prepare: numbers only, cheap."""
+        micro_batch = self.global_batch // (self.world * self.accumulation)
+        for position in count_up(start, self.global_batch):
+            begin = position + self.rank * micro_batch * self.accumulation
+            for low in range(begin, begin + micro_batch * self.accumulation, micro_batch):
+                yield Work(position, *self.draw(low, micro_batch))
+
+
+class TrainStream(LocalStream):
     """Endless training batches from a local shard set.
 
-    The epoch's permutation is a function of (seed, epoch). Global batch k of an epoch is its k-th run of
-    `global_batch` samples; what does not fill one is left out (other samples in every epoch). Rank r prepares
-    the r-th of `world` contiguous parts of it, in `accumulation` contiguous micro-batches. So a position,
-    counted in samples over all ranks, means the same with any number of ranks, micro-batches and workers.
+    The epoch's permutation is a function of (seed, epoch). Its global batches are consecutive runs of it;
+    what does not fill one is left out (other samples in every epoch).
 
     Args:
         shardset: an open shard set.
@@ -145,39 +221,20 @@ class TrainStream:
         check_batch(global_batch, world, accumulation, count, f"{shardset.folder}: split {split!r}")
         if fast:
             fast_packages()  # missing packages are reported now, not by a worker
-        self.samples_per_epoch = count // global_batch * global_batch
-        self.global_batch, self.seed, self.rank, self.world = global_batch, seed, rank, world
-        self.accumulation, self.workers = accumulation, workers
-        self._count = count
-        self._preparation = Preparation(shardset, split, view, fast)
+        samples = SetSamples(shardset, split, view, fast)
+        per_epoch = count // global_batch * global_batch
+        super().__init__(samples, per_epoch, global_batch, rank, world, accumulation, workers)
+        self.seed = seed
+        self._order = lru_cache(1)(partial(epoch_order, count, seed))
 
-    def batches(self, start: int = 0) -> Iterator[Batch]:
-        """This rank's micro-batches from global sample position `start` on, without end.
-
-        Raises:
-            UserError: `start` is not the beginning of a global batch; while iterating, a sample that cannot
-            be prepared.
-        """
-        check_start(start, self.global_batch)
-        return prepared(self._preparation, _Endless(self, start), self.workers)
-
-    def work(self, start: int) -> Iterator[Work]:
-        """What `batches` will prepare: numbers only, cheap."""
-        micro_batch = self.global_batch // (self.world * self.accumulation)
-        position = start
-        while True:
-            epoch, within = divmod(position, self.samples_per_epoch)
-            order = epoch_order(self._count, self.seed, epoch)
-            for first in range(within, self.samples_per_epoch, self.global_batch):
-                begin = first + self.rank * micro_batch * self.accumulation
-                for low in range(begin, begin + micro_batch * self.accumulation, micro_batch):
-                    indices = order[low : low + micro_batch]
-                    yield Work(position, indices, sample_seeds(self.seed, epoch, indices))
-                position += self.global_batch
+    def draw(self, position: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+        epoch, within = divmod(position, self.samples_per_epoch)
+        indices = self._order(epoch)[within : within + count]
+        return indices, sample_seeds(self.seed, epoch, indices)
 
 
 class _Endless(Sampler[Work]):
-    def __init__(self, stream: TrainStream, start: int) -> None:
+    def __init__(self, stream: LocalStream, start: int) -> None:
         self.stream, self.start = stream, start
 
     def __iter__(self) -> Iterator[Work]:
@@ -205,7 +262,7 @@ def evaluation_batches(
         Work(int(part[0]), part, sample_seeds(0, 0, part))
         for part in (mine[low : low + batch_size] for low in range(0, len(mine), batch_size))
     ]
-    return prepared(Preparation(shardset, split, view, fast), work, workers)
+    return prepared(Preparation(SetSamples(shardset, split, view, fast)), work, workers)
 
 
 def prepared(preparation: Preparation, work: Any, workers: int) -> Iterator[Batch]:
@@ -278,8 +335,15 @@ def check_start(start: int, global_batch: int) -> None:
         raise UserError(f"cannot start at sample {start}: not a multiple of the batch size {global_batch}")
 
 
+def open_shardset(config: ShardSetConfig) -> ShardSet:
+    """The local shard set that a config names, with its sidecars and derived labels."""
+    if isinstance(config.shards, str):
+        raise UserError(f"{config.shards}: not a local shard set")
+    return ShardSet(config.shards, sidecars=config.sidecars, spaces=config.spaces)
+
+
 def open_batches(
-    config: StreamConfig,
+    config: "StreamConfig | MixtureConfig",
     view: View,
     *,
     global_batch: int,
@@ -288,10 +352,8 @@ def open_batches(
     world: int = 1,
     accumulation: int = 1,
 ) -> BatchSource:
-    """The training stream a config asks for: local for a folder, webdataset for a URL."""
+    """The training stream a config asks for: of one set (webdataset for a URL), or of a mixture of sets."""
     options: dict[str, Any] = {
-        "split": config.split,
-        "view": view,
         "global_batch": global_batch,
         "seed": seed,
         "rank": rank,
@@ -300,8 +362,14 @@ def open_batches(
         "workers": config.workers,
         "fast": config.fast,
     }
+    if not isinstance(config, StreamConfig):
+        from .mixture import MixtureStream, open_mixture  # imports this module
+
+        return MixtureStream(open_mixture(config), view, **options)
     if isinstance(config.shards, Path):
-        return TrainStream(ShardSet(config.shards, sidecars=config.sidecars), **options)
+        return TrainStream(open_shardset(config), config.split, view, **options)
     from .remote import RemoteTrainStream  # imports webdataset, which local training does not need
 
-    return RemoteTrainStream(config.shards, sidecars=config.sidecars, **options)
+    if config.spaces:
+        view = DerivingView(view, label_maps(config.spaces))
+    return RemoteTrainStream(config.shards, config.split, view, sidecars=config.sidecars, **options)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 from vemo.foundation import Config, UserError
 from vemo.foundation.config import config_schema, dump_config, load_config
 
@@ -108,6 +108,49 @@ def test_mistakes_inside_a_list_of_kinds(tiny):
 def test_a_section_without_its_kind():
     assert mistake(None, "objective={mask_ratio: 0.5}") == (
         "the command line: 1 problem\n  missing key objective.kind (one of mae, clip)"
+    )
+
+
+class Folder(Config):
+    folder: Path
+    workers: int = 0
+
+
+class Member(Config):
+    folder: Path
+    weight: float = 1
+
+
+class Several(Config):
+    several: dict[str, Member]
+    workers: int = 0
+
+
+class Forms(Config):
+    """A section in two forms, told apart by a key, one of them with sections under free names."""
+
+    data: Annotated[
+        Annotated[Folder, Tag("[one]")] | Annotated[Several, Tag("[several]")],
+        Discriminator(lambda data: "[several]" if "several" in data else "[one]"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "override", "line"),
+    [
+        ("{several: {}}", "data.folder=x", "(did you mean data.several.NAME.folder?)"),
+        ("{several: {}}", "data.worker=1", "(did you mean data.workers?)"),
+        ("{folder: x}", "data.weight=1", "(did you mean data.several.NAME.weight?)"),
+        ("{folder: x}", "data.color=1", "(the keys here are folder, workers)"),
+        ("{several: {a: {folder: x}}}", "data.several.a.wieght=1", "(did you mean data.several.a.weight?)"),
+        ("{several: {a: {folder: x}}}", "data.several.a.color=1", "(the keys here are folder, weight)"),
+        ("{several: {a: {folder: x}}}", "data.several.a.workers=1", "(did you mean data.workers?)"),
+    ],
+)
+def test_a_key_of_another_form_and_in_a_section_under_a_free_name(data, override, line):
+    key = override.partition("=")[0]
+    assert mistake(None, f"data={data}", override, schema=Forms) == (
+        f"the command line: 1 problem\n  unknown key {key} {line}      from the command line"
     )
 
 

@@ -56,3 +56,95 @@ def test_two_ranks_equal_two_accumulation_steps(shards, small, tmp_path):
     two, one = train("two", 2, 1), train("one", 1, 2)
     assert two.keys() == one.keys()
     assert all(torch.allclose(two[name], one[name], rtol=0, atol=1e-6) for name in one)
+
+
+# Many runs in processes forked from one that has imported everything: {"processes": .., "dies_at": step or
+# null, "config": ..} each. A run that dies is killed (-9) on all ranks.
+FORKS = (
+    SCRIPT.rpartition("pretrain(")[0]
+    + """
+import os, signal, socket, traceback
+from vemo.training import Trainer
+
+def run_one(job, rank, port):
+    world = {"RANK": rank, "WORLD_SIZE": job["processes"], "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    os.environ.update({name: str(value) for name, value in world.items()})
+    step = Trainer._train_step
+    def mortal(trainer, *arguments, **named):
+        if trainer.step == job["dies_at"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return step(trainer, *arguments, **named)
+    Trainer._train_step = mortal
+    pretrain(PretrainConfig.model_validate(job["config"]))
+
+for job in json.loads(Path(sys.argv[1]).read_text()):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    children = []
+    for rank in range(job["processes"]):
+        child = os.fork()
+        if child == 0:
+            try:
+                run_one(job, rank, port)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        children.append(child)
+    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    wanted = 0 if job["dies_at"] is None else -signal.SIGKILL
+    assert codes == [wanted] * len(codes), (job, codes)
+"""
+)
+
+
+@pytest.mark.slow
+def test_moved_to_another_number_of_ranks_it_goes_on_from_the_same_sample(shards, small, tmp_path):
+    """DDP, FSDP2 and one process: whole, and killed on 2 or 1 ranks and resumed on 1 or 2."""
+
+    def job(name, processes, mode="auto", dies_at=None):
+        training = {
+            "epochs": 2,
+            "batch_size": 12,
+            "accumulation": 2 // processes,
+            "device": "cpu",
+            "distributed": mode,
+            "activation_checkpointing": mode == "fsdp2",
+            "ema": 0.9,
+            "log_every": 1,
+            "checkpoint_every": 3,
+        }
+        config = {"data": {"shards": str(shards)}, "model": small.model_dump(), "training": training}
+        config["out"] = str(tmp_path / name)
+        return {"processes": processes, "dies_at": dies_at, "config": config}
+
+    jobs = [job("one", 1)]
+    for mode in ("ddp", "fsdp2"):
+        jobs += [job(mode, 2, mode)]
+        jobs += [job(f"{mode}-to-one", 2, mode, dies_at=5), job(f"{mode}-to-one", 1)]
+        jobs += [job(f"one-to-{mode}", 1, dies_at=5), job(f"one-to-{mode}", 2, mode)]
+    (tmp_path / "script.py").write_text(FORKS)
+    (tmp_path / "jobs.json").write_text(json.dumps(jobs))
+    command = [sys.executable, "-P", str(tmp_path / "script.py"), str(tmp_path / "jobs.json")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+
+    def curve(name):
+        lines = (tmp_path / name / "metrics.jsonl").read_text().splitlines()
+        return {record["samples"]: record for record in map(json.loads, lines)}
+
+    def release(name):
+        return load_file(tmp_path / name / "release" / "encoder.safetensors")
+
+    assert done.stderr.count("going on from step 3 of 8") == 4
+    whole, weights = curve("one"), release("one")
+    assert list(whole) == [12 * step for step in range(1, 9)]
+    for name in ("ddp", "fsdp2", "ddp-to-one", "fsdp2-to-one", "one-to-ddp", "one-to-fsdp2"):
+        found = curve(name)
+        assert list(found) == list(whole), name
+        for samples, record in found.items():
+            for part in ("loss", "reconstruction", "similarity", "contrastive", "lr"):
+                assert record[part] == pytest.approx(whole[samples][part], abs=1e-5), (name, samples, part)
+        for key, tensor in release(name).items():
+            torch.testing.assert_close(tensor, weights[key], rtol=0, atol=1e-5, msg=f"{name}: {key}")

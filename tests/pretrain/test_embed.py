@@ -162,6 +162,18 @@ def test_the_command(own, capsys):
     assert main(["shards", "embed", str(own), "view.scens=1"]) == 2
 
 
+def test_the_sections_of_a_run(own, tmp_path, capsys):
+    (tmp_path / "run.yaml").write_text(
+        f"out: x\ndata: {{shards: {own}}}\nview: {{scale: [0.5, 1.0]}}\nsentences: {{text_emotion: false}}\n"
+        "teacher: {name: stand-in, cached: other}\n"
+    )
+    run = ["--pretrain", str(tmp_path / "run.yaml")]
+    assert main(["shards", "embed", str(own), *run, "device=cpu", "view.scenes=2"]) == 0
+    assert about(own, "teacher_images")["settings"]["view"]["scale"] == [0.5, 1.0]
+    assert about(own, "teacher_images")["settings"]["scenes"] == 2
+    assert about(own, "teacher_text")["settings"]["sentences"]["text_emotion"] is False
+
+
 def test_one_process_only(own, monkeypatch):
     monkeypatch.setattr(embed_module, "join_world", lambda device: World(rank=0, size=2))
     with pytest.raises(UserError, match="in one process"):
