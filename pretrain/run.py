@@ -18,7 +18,7 @@ from .attributes import read_vocabulary
 from .config import FinalProbe, PretrainConfig
 from .data import TrainingData, homes, joined, open_data
 from .masked_autoencoder import MaskedAutoencoder
-from .pictures import save_reconstructions
+from .pictures import observe, save_reconstructions
 from .release import headline, release_description, run_description
 from .sentences import SentenceBuilder
 from .starting_weights import initialise
@@ -67,7 +67,7 @@ def pretrain(config: PretrainConfig) -> Path:
         accumulation=config.training.accumulation,
     )
     description = run_description(config, data, teacher, vocabulary)
-    trainer = Trainer(task, source, config.training, config.out, description, world=world)
+    trainer = Trainer(task, source, config.training, config.out, description, world=world, observe=observe)
     if config.model.init:
         trainer.journal.say(str(started))
     summary = trainer.fit()

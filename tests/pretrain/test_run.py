@@ -105,3 +105,20 @@ def test_a_run_starts_from_a_release_of_the_same_architecture(shards, small, tmp
     other = small.model_copy(update={"width": 64})
     with pytest.raises(UserError, match=r"model\.init"):
         run_module.initialise(run_module.MaskedAutoencoder(other), str(first))
+
+
+def test_pictures_on_the_way(shards, small, tmp_path, with_teacher):
+    out = tmp_path / "run"
+    training = {"epochs": 1, "batch_size": 12, "device": "cpu", "observe_every": 2}
+    pretrain(config_of(shards, out, small, training=training))
+    found = sorted(str(path.relative_to(out / "pictures")) for path in out.glob("pictures/*/*.png"))
+    names = ("attention", "reconstructions", "similarities")
+    assert found == [f"step-{step:06d}/{name}.png" for step in (2, 4) for name in names]
+
+
+def test_looking_changes_nothing(shards, small, tmp_path, with_teacher):
+    training = {"epochs": 2, "batch_size": 12, "device": "cpu"}
+    blind = pretrain(config_of(shards, tmp_path / "blind", small, training=training))
+    seen = pretrain(config_of(shards, tmp_path / "seen", small, training={**training, "observe_every": 1}))
+    one, two = (load_file(folder / "encoder.safetensors") for folder in (blind, seen))
+    assert all(torch.equal(one[name], two[name]) for name in one)
