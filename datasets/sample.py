@@ -17,7 +17,8 @@ class _Part(BaseModel):
 
 
 class Source(_Part):
-    """Where it comes from. `path` is relative to the dataset's root, `sha256` that of the source bytes.
+    """Where it comes from. `path` is relative to the dataset's root, or the URL of an image from a list of
+    URLs; `sha256` is that of the source bytes.
 
     Samples of one `group` (subject, video, artwork, cluster of duplicates) never straddle splits or folds.
     """

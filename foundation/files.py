@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -49,7 +49,12 @@ def fsync_folder(folder: Path) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented UTF-8 JSON, atomically, with a final newline."""
     with write_atomically(path) as stream:
-        stream.write(json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n")
+        stream.write(json_bytes(value))
+
+
+def json_bytes(value: Any) -> bytes:
+    """What `write_json` writes."""
+    return json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
 def append_json_line(path: Path, value: Any) -> None:
@@ -73,11 +78,20 @@ def read_json_lines(path: Path) -> Iterator[Any]:
     if not path.exists():
         return
     with path.open("rb") as stream:
-        for line in stream:
-            try:
-                yield json.loads(line)
-            except ValueError:
-                continue
+        yield from _values(stream)
+
+
+def parse_json_lines(content: bytes) -> Iterator[Any]:
+    """As `read_json_lines`, of a file's content."""
+    return _values(content.splitlines())
+
+
+def _values(lines: Iterable[bytes]) -> Iterator[Any]:
+    for line in lines:
+        try:
+            yield json.loads(line)
+        except ValueError:
+            continue
 
 
 def sha256_of(path: Path) -> str:

@@ -1,11 +1,14 @@
 """The command line as a user meets it: exit codes, one-line errors, what make passes through."""
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from vemo.cli import main
+from vemo.cli import CONFIGS, config_class, main
+from vemo.foundation.config import Config
 
 ROOT = Path(__file__).parent.parent
 
@@ -29,8 +32,9 @@ def test_unknown_config_keys_are_all_named(capsys: pytest.CaptureFixture[str]) -
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
     for command in (
         ["datasets", "synthesize"], ["datasets", "list"], ["datasets", "map"], ["shards", "build"],
-        ["shards", "verify"], ["shards", "stats"], ["shards", "card"], ["pretrain"], ["probe"],
-        ["config", "schema"], ["config", "show"],
+        ["shards", "verify"], ["shards", "stats"], ["shards", "audit"], ["shards", "card"],
+        ["shards", "persons"], ["shards", "faces"], ["shards", "hashes"], ["shards", "embed"],
+        ["pretrain"], ["probe"], ["config", "schema"], ["config", "show"],
     ):  # fmt: skip
         with pytest.raises(SystemExit) as left:
             main([*command, "--help"])
@@ -48,6 +52,35 @@ def test_every_config_of_the_repository_is_valid(config: Path, capsys: pytest.Ca
     }[kind]
     assert main(["config", "show", kind, str(config), *given]) == 0, capsys.readouterr().err
     assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_every_config_has_a_schema(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["config", "schema", kind]) == 0
+    properties = json.loads(capsys.readouterr().out)["properties"]
+    schema = config_class(kind)
+    assert issubclass(schema, Config) and properties.keys() == {*schema.model_fields, "extends"}
+
+
+def test_no_command_loads_a_config_without_a_schema() -> None:
+    source = (ROOT / "cli.py").read_text()
+    loaded = set(re.findall(r"load_config\((\w+Config),", source))
+    assert loaded == {name for _, name in CONFIGS.values()}
+
+
+def test_show_fills_in_what_a_file_leaves_open(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "embed.yaml").write_text("what: [images]\n")
+    assert main(["config", "show", "embed", str(tmp_path / "embed.yaml"), "shards=some/set"]) == 0
+    shown = capsys.readouterr().out
+    assert "what:\n- images\n" in shown and "name: teacher\n" in shown
+
+
+def test_sidecars_take_settings_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("nme: mine\n")
+    for command in ("persons", "faces", "hashes", "embed"):
+        assert main(["shards", command, str(tmp_path), "--config", str(settings)]) == 2
+        assert "unknown key nme (did you mean name?)" in capsys.readouterr().err
 
 
 def test_settings_may_follow_an_option(capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,11 +118,11 @@ def test_make_passes_settings_through() -> None:
         if " pretrain configs" in line
     )
     assert line.rstrip().endswith("pretrain configs/pretrain/uniemox.yaml a.b=5e-4")
-    assert "--nproc-per-node=2 --no-python" in line
+    assert "--nproc-per-node=2 " in line and " --no-python " in line
 
 
 def test_python_files_of_this_package_are_importable_by_their_own_name() -> None:
     """`vemo` must come from the checkout the tests lie in, not from another copy."""
     import vemo
 
-    assert Path(vemo.__file__).parent == ROOT
+    assert Path(vemo.__file__).resolve().parent == ROOT.resolve()

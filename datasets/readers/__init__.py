@@ -25,6 +25,7 @@ from .faces.jaffe import Jaffe
 from .faces.rafdb import RafDb, RafDbCompound
 from .generic.hf_datasets import HfDatasets
 from .generic.image_folder import ImageFolder
+from .generic.img2dataset import Img2Dataset
 from .generic.person_table import PersonTable
 from .generic.shards import Shards
 from .generic.table import Table
@@ -89,6 +90,7 @@ READERS: dict[str, type[Reader]] = {
     "table": Table,
     "hf_datasets": HfDatasets,
     "webdataset": WebDataset,
+    "img2dataset": Img2Dataset,
     "shards": Shards,
 }
 ReaderConfig: Any = Annotated[

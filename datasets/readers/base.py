@@ -15,6 +15,8 @@ from ..sample import Sample, Source
 
 REASONS = (
     "missing_image",
+    "disallowed",
+    "unfinished",
     "missing_annotation",
     "bad_annotation",
     "bad_row",
@@ -25,7 +27,8 @@ REASONS = (
     "duplicate",
     "unreadable",
 )
-ASKED_FOR = frozenset({"duplicate"})  # left out because the config says so: no fault of the source
+# Left out because the config (duplicate) or the image's owner (disallowed) says so: no fault of the source.
+ASKED_FOR = frozenset({"duplicate", "disallowed"})
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
 
 
@@ -70,6 +73,8 @@ class Reader:
 
     `rows` lists lazily and in a deterministic order, `read` fetches one sample and its untouched image bytes.
     `expected` is how many rows of each split a complete copy of the dataset lists ({}: unknown).
+    `fingerprint` changes with whatever decides the records and is not in the rows ("": nothing does): a build
+    that was begun with another one is not gone on with.
     """
 
     dataset: str
@@ -77,6 +82,7 @@ class Reader:
     spaces: tuple[str, ...]
     how_to_get: str
     expected: dict[str, int] = {}
+    fingerprint: str = ""
     summary: ClassVar[str] = ""
     citation: ClassVar[str] = ""  # as the authors want to be cited, best as BibTeX
     config_class: ClassVar[type[Config]]

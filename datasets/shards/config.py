@@ -1,5 +1,6 @@
 """What a build may be told, and which of it decides the bytes that come out."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -8,6 +9,8 @@ from pydantic import Field, field_validator
 from ...foundation.config import Config
 from ...foundation.errors import UserError
 from ..readers import ReaderConfig
+from ..remote import PathOrUrl
+from ..remote.places import is_url, is_web
 from .images import MAX_PIXELS, codec
 from .layout import FORMAT, SPLIT_NAME
 
@@ -15,8 +18,14 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class BuildConfig(Config):
-    """Native layout → shard set. `root` is where the dataset lies, `out` the folder to write.
+    """Native layout → shard set.
 
+    root: where the dataset lies: a folder, an archive (.zip, .tar, .tar.gz, .tgz), or the URL of either.
+    mirror: the folder for the local copy of a root that is an archive or a URL; by default one for each root
+        below data/mirrors.
+    sha256: of the archive, where root is one.
+    out: the folder to write, or its URL (s3://bucket/name, gs://…).
+    scratch: where shards are packed before they are uploaded; by default the system's temporary folder.
     samples_per_shard: at most this many; shards of a split differ in size by one sample.
     short_side, quality: re-encode images whose shorter side is above this many pixels as JPEG of that quality
         (boxes are scaled along); without it the source bytes are stored untouched.
@@ -28,8 +37,11 @@ class BuildConfig(Config):
     max_pixels: larger images are refused from their header, before they are decoded.
     """
 
-    root: Path
-    out: Path
+    root: PathOrUrl
+    mirror: Path | None = None
+    sha256: str | None = Field(default=None, pattern="^[0-9a-fA-F]{64}$")
+    out: PathOrUrl
+    scratch: Path | None = None
     reader: ReaderConfig  # pyright: ignore[reportInvalidTypeForm] - a union made of the registry
     samples_per_shard: int = Field(default=1000, ge=1)
     short_side: int | None = Field(default=None, ge=1)
@@ -42,6 +54,18 @@ class BuildConfig(Config):
     split_seed: int = 0
     on_leak: Literal["error", "warn"] = "error"
     max_pixels: int = Field(default=MAX_PIXELS, ge=1)
+
+    @field_validator("root", "out")
+    @classmethod
+    def _no_slash_at_the_end(cls, place: Path | str) -> Path | str:
+        return place.rstrip("/") if isinstance(place, str) else place
+
+    @field_validator("out")
+    @classmethod
+    def _can_be_written(cls, out: Path | str) -> Path | str:
+        if is_url(out) and (is_web(str(out)) or re.search(r"[*?[\]]", str(out))):
+            raise ValueError("a web server cannot be written to, and a URL to write to holds none of * ? [ ]")
+        return out
 
     @field_validator("splits")
     @classmethod
@@ -71,7 +95,7 @@ def settings_of(config: BuildConfig) -> dict[str, Any]:
 
 
 def refuse_other_settings(
-    out: Path, before: dict[str, Any], now: dict[str, Any], another: str = "out"
+    out: Path | str, before: dict[str, Any], now: dict[str, Any], another: str = "out"
 ) -> None:
     """UserError naming every key in which what was begun in `out` and this run differ.
 

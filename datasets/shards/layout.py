@@ -1,16 +1,19 @@
 """Names and files of a shard set: what lies where in the folder, and how a sample is called inside a tar."""
 
 import hashlib
+import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...foundation.files import read_json_lines
-from .tar import index_path
+from ...foundation.files import parse_json_lines, read_json_lines
+from ..remote import read, read_if_there, read_ranges
+from .tar import index_path, index_url
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -20,6 +23,8 @@ WORK = ".build"  # the plan of an unfinished build; gone when the manifest is th
 SHARD_FILE = re.compile(r"^[a-z0-9_-]+-\d{5,}\.(tar|index\.npy)(\.part)?$")
 SPLIT_NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,40}$")
 MAX_KEY = 80
+# Records behind a URL: a request costs as much as some 100 KB of images that nobody asked for.
+MAX_GAP, MAX_STRETCH, STRETCHES_AT_ONCE = 128 * 2**10, 4 * 2**20, 16
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -49,25 +54,56 @@ def json_line(value: dict[str, Any]) -> bytes:
     return json.dumps(value, ensure_ascii=False, sort_keys=True).encode() + b"\n"
 
 
-def finished_shards(folder: Path) -> dict[str, dict[str, Any]]:
+def has_manifest(folder: Path | str) -> bool:
+    """Whether the shard set in a folder, or behind a URL, is finished."""
+    if isinstance(folder, str):
+        return read_if_there(f"{folder}/{MANIFEST}") is not None
+    return (folder / MANIFEST).exists()
+
+
+def finished_shards(folder: Path | str) -> dict[str, dict[str, Any]]:
     """The lines of shards.jsonl by shard name; of two lines for one shard the later counts."""
-    lines = read_json_lines(folder / SHARDS)
+    if isinstance(folder, str):
+        lines = parse_json_lines(read_if_there(f"{folder}/{SHARDS}") or b"")
+    else:
+        lines = read_json_lines(folder / SHARDS)
     return {
         line["name"]: line for line in lines if isinstance(line, dict) and isinstance(line.get("name"), str)
     }
 
 
-def read_index(tar: Path) -> np.ndarray:
+def read_index(tar: Path | str) -> np.ndarray:
     """int64 [n, 4]: data offset and size of the image and of the record. OSError or ValueError on damage."""
-    index = np.load(index_path(tar), allow_pickle=False)
+    file = io.BytesIO(read(index_url(tar))) if isinstance(tar, str) else index_path(tar)
+    index = np.load(file, allow_pickle=False)
     if index.ndim != 2 or index.shape[1] != 4 or index.dtype != np.int64:
         raise ValueError(f"an index is int64 [n, 4], this is {index.dtype} {list(index.shape)}")
     return index
 
 
-def read_records(tar: Path) -> Iterator[dict[str, Any]]:
-    """The records of a shard in order, without reading its images."""
+def read_records(tar: Path | str) -> Iterator[dict[str, Any]]:
+    """The records of a shard in order, without reading its images; behind a URL small ones are read along."""
+    if isinstance(tar, str):
+        stretches = _stretches((at, at + size) for _, _, at, size in read_index(tar).tolist())
+        while group := list(islice(stretches, STRETCHES_AT_ONCE)):
+            contents = read_ranges(tar, [each[0][0] for each in group], [each[-1][1] for each in group])
+            for stretch, content in zip(group, contents):
+                first = stretch[0][0]
+                yield from (json.loads(content[start - first : end - first]) for start, end in stretch)
+        return
     with tar.open("rb") as stream:
         for _, _, offset, size in read_index(tar).tolist():
             stream.seek(offset)
             yield json.loads(stream.read(size))
+
+
+def _stretches(spans: Iterable[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+    """Spans of bytes in lists that are worth one request each."""
+    part: list[tuple[int, int]] = []
+    for start, end in spans:
+        if part and (start - part[-1][1] > MAX_GAP or end - part[0][0] > MAX_STRETCH):
+            yield part
+            part = []
+        part.append((start, end))
+    if part:
+        yield part

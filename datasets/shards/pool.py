@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from itertools import islice
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,11 +40,7 @@ def map_over_processes(
     if workers == 0:
         yield from ((task, function(task)) for task in tasks)
         return
-    # Never plain fork: the parent may hold threads (a progress bar, torch), whose locks a fork would copy.
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    if context.get_start_method() == "forkserver":
-        context.set_forkserver_preload([function.__module__])
+    context = _context(function)
     receiver, sender = context.Pipe(duplex=False)
     pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(receiver, lock))
     queue = iter(tasks)
@@ -66,6 +63,22 @@ def map_over_processes(
         sender.close()  # whoever is still at work stops here
         pool.shutdown(cancel_futures=True)
         receiver.close()
+
+
+def warm_up(function: Callable[..., Any], workers: int) -> None:
+    """Let the process that workers are forked from import what `function` needs, while this one does other
+    things; it dies with this process."""
+    if workers and _context(function).get_start_method() == "forkserver":
+        forkserver.ensure_running()
+
+
+def _context(function: Callable[..., Any]) -> Any:
+    # Never plain fork: the parent may hold threads (a progress bar, torch), whose locks a fork would copy.
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    if context.get_start_method() == "forkserver":
+        context.set_forkserver_preload([function.__module__])
+    return context
 
 
 def _start_worker(stop: Any, lock: Path | None) -> None:

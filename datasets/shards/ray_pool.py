@@ -1,6 +1,7 @@
 """The same work on a Ray cluster: one pure function, a task a shard, retried where a worker dies.
 
-Every node must see `root` and `out` under the same paths, and have vemo installed.
+Every node must have vemo installed, and see a `root` and an `out` that are folders under the same paths. What
+is behind a URL it reaches by itself.
 """
 
 import socket

@@ -13,7 +13,7 @@ from ..readers.base import ASKED_FOR
 class BuildReport:
     """A finished shard set. `ok` is false when more failed than is tolerated."""
 
-    out: Path
+    out: Path | str
     splits: dict[str, dict[str, int]]  # name → samples, shards
     listed: int
     failed: dict[str, int]  # reason → count
@@ -47,10 +47,10 @@ class BuildReport:
         )
         lines = [self.coverage, f"{self.out}: {splits}", *(f"warning: {text}" for text in self.warnings)]
         if self.failed:
-            lines.append(f"every failure, with its reason: {self.out / 'failures.jsonl'}")
-        if self.ok:
+            lines.append(f"every failure, with its reason: {self.out}/failures.jsonl")
+        if self.ok and isinstance(self.out, Path):
             lines.append(f"for a dataset card and Croissant metadata: vemo shards card {self.out}")
-        else:
+        elif not self.ok:
             share = self.faults / max(self.listed, 1)
             lines.append(
                 f"{share:.1%} failed, more than tolerance={self.tolerance:g}. Once the source is mended, "

@@ -14,13 +14,17 @@ SPLIT_ORDER = ("train", "val", "test")  # the rest follows alphabetically
 NAMED_LEAKS = 10
 
 
-def draw_split(key: str, fractions: Mapping[str, float], seed: int) -> str:
-    """The split of a group (or, without one, of an id): a hash of seed and key, whatever else there is."""
-    draw = int.from_bytes(sha256_of_text(f"{seed}\0{key}")[:8]) / 2**64
-    for name, upper in zip(fractions, accumulate(fractions.values())):
-        if draw < upper:
-            return name
-    return list(fractions)[-1]  # the fractions' sum was rounded to just below 1
+def draw_hash(key: str, seed: int) -> bytes:
+    """The 8 bytes that decide the split of a group (or, without one, of an id), whatever else there is."""
+    return sha256_of_text(f"{seed}\0{key}")[:8]
+
+
+def draw_splits(hashes: np.ndarray, fractions: Mapping[str, float]) -> np.ndarray:
+    """int64 [n]: which of `fractions`, by place, each draw falls into; `hashes` are uint64 [n]."""
+    draws = hashes.astype(np.float64) / 2**64
+    upper = np.array(list(accumulate(fractions.values())))
+    # The fractions' sum may be rounded to just below 1.
+    return np.minimum(np.searchsorted(upper, draws, side="right"), len(upper) - 1)
 
 
 def split_rank(split: str) -> tuple[int, str]:
@@ -46,9 +50,14 @@ class Leaks:
         return {"images": self.count, "drawn_here": self.ours, "first": list(self.first)}
 
 
+def leading_bits(sha256: str) -> int:
+    """The first 64 bits of a hash: enough to find copies by."""
+    return int(sha256[:16], 16)
+
+
 def image_hashes(tar: Path) -> np.ndarray:
     """uint64 [n]: the first 64 bits of every image's source sha256, in the order of the shard."""
-    hashes = [int(record["source"]["sha256"][:16], 16) for record in read_records(tar)]
+    hashes = [leading_bits(record["source"]["sha256"]) for record in read_records(tar)]
     return np.array(hashes, dtype=np.uint64)
 
 

@@ -6,23 +6,24 @@ from pathlib import Path
 from typing import Any
 
 from ...foundation.errors import UserError
+from ..remote import join, path_or_url
 from ..taxonomy import class_index, label_space
-from .layout import MANIFEST, finished_shards, read_records
+from .layout import MANIFEST, finished_shards, has_manifest, read_records
 from .splits import split_rank
 
 MANY_CLASSES = 40  # in larger vocabularies only those that occur are listed
 UNDECIDED = "(no single class)"
 
 
-def stats(folder: Path) -> dict[str, Any]:
-    """Counts of a shard set, JSON-able: {"folder", "samples", "bytes", "splits": {split: {…}}}.
+def stats(folder: Path | str) -> dict[str, Any]:
+    """Counts of a shard set, also behind a URL, JSON-able: {"folder", "samples", "bytes", "splits": {…}}.
 
     Of every split: samples, shards, bytes; for every label space the samples of every class (votes and
     distributions count for their largest entry, several classes for each), and under "people" the same of
     labelled persons; for every attribute, and for vad, persons, captions and group, how many samples have it;
     the range of image sides. Raises UserError where the set is damaged or not finished.
     """
-    folder = Path(folder)
+    folder = path_or_url(folder)
     splits: dict[str, dict[str, Any]] = {}
     visit_records(folder, lambda split, record: _count(splits.setdefault(split, _empty()), record))
     for line in finished_shards(folder).values():
@@ -41,21 +42,22 @@ def stats(folder: Path) -> dict[str, Any]:
     }
 
 
-def visit_records(folder: Path, visit: Callable[[str, dict[str, Any]], None]) -> None:
+def visit_records(folder: Path | str, visit: Callable[[str, dict[str, Any]], None]) -> None:
     """Call visit(split, record) for every sample as it is stored: train, val, test, then other splits.
 
     Raises UserError where the set is damaged (a record that `visit` cannot make sense of is) or not finished.
     """
-    if not (folder / MANIFEST).exists():
+    if not has_manifest(folder):
         raise UserError(f"{folder}: no finished shard set (no {MANIFEST})")
     shards = finished_shards(folder).values()
     for line in sorted(shards, key=lambda line: (split_rank(line["split"]), line["name"])):
+        tar = join(folder, f"{line['name']}.tar")
         try:
-            for record in read_records(folder / f"{line['name']}.tar"):
+            for record in read_records(tar):
                 visit(line["split"], record)
         except (OSError, EOFError, ValueError, KeyError) as error:
             raise UserError(
-                f"{folder / line['name']}.tar: cannot be counted ({error}); run `vemo shards verify {folder}`"
+                f"{tar}: cannot be counted ({error}); run `vemo shards verify {folder}`"
             ) from None
 
 

@@ -117,3 +117,8 @@ class TarShard:
 def index_path(tar: Path) -> Path:
     """`train-00000.tar` → `train-00000.index.npy`: int64 [n, 4], data offset and size of image and record."""
     return tar.with_suffix(".index.npy")
+
+
+def index_url(tar: str) -> str:
+    """`index_path` of a tar behind a URL."""
+    return f"{tar.removesuffix('.tar')}.index.npy"

@@ -3,11 +3,12 @@
 import hashlib
 import json
 import os
+import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from ...foundation.errors import UserError
 from ...foundation.files import sha256_of
 from ...foundation.progress import Progress
 from ..readers import SampleError
+from ..remote import download, list_folder, path_or_url, read_if_there
+from ..remote.places import is_web
 from ..sample import Sample
 from .images import MAX_PIXELS, probe_image
 from .layout import FAILURES, FORMAT, MANIFEST, SHARD_FILE, SHARDS, member_key, read_index, sha256_of_text
@@ -32,11 +35,12 @@ SHOWN = 20
 class VerifyReport:
     """Faults, each a sentence that begins with the file and, where it is one sample's, names it."""
 
-    folder: Path
+    folder: Path | str
     shards: int
     samples: int
     faults: tuple[str, ...]
     sidecars: tuple[str, ...] = ()
+    unchecked: str = ""  # what was not looked at, and why
 
     @property
     def ok(self) -> bool:
@@ -48,6 +52,8 @@ class VerifyReport:
         head = f"{self.folder}: {self.samples:,} samples in {self.shards:,} shards"
         if self.sidecars:
             head += f", sidecars {', '.join(self.sidecars)}"
+        if self.unchecked:
+            head += f" ({self.unchecked})"
         if self.ok:
             return f"{head}, every one sound"
         more = [f"... and {len(self.faults) - SHOWN:,} more"] if len(self.faults) > SHOWN else []
@@ -62,25 +68,49 @@ class _Task:
     decode: bool
     untouched: bool  # the images are the source's own bytes, so source.sha256 is theirs
     max_pixels: int
+    url: str | None = None  # of the set: the shard is fetched into a folder of its own
 
 
-def verify(folder: Path, decode: bool = True, workers: int = -1) -> VerifyReport:
+def verify(folder: Path | str, decode: bool = True, workers: int = -1) -> VerifyReport:
     """Check a shard set and its sidecars; never raises on damage. `decode=False` leaves out decoding images.
 
-    Raises UserError only when `folder` is no shard set at all.
+    Of a set behind a URL every tar is fetched once, and kept no longer than it is looked at; its sidecars are
+    not checked, and the report says so.
+
+    Raises UserError only when `folder` is no shard set at all, or cannot be reached.
     """
-    folder = Path(folder)
+    folder = path_or_url(folder)
+    if isinstance(folder, Path):
+        return _verify(folder, sorted(path.name for path in _entries(folder)), decode, workers)
+    url = folder.rstrip("/")
+    names = [] if is_web(url) else sorted(list_folder(url))  # a web server lists nothing
+    with tempfile.TemporaryDirectory(prefix="vemo-verify-") as scratch:
+        for name in (MANIFEST, SHARDS, FAILURES):
+            if (content := read_if_there(f"{url}/{name}")) is not None:
+                (Path(scratch) / name).write_bytes(content)
+        return _verify(Path(scratch), names, decode, workers, url)
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    return folder.iterdir() if folder.is_dir() else iter(())
+
+
+def _verify(
+    folder: Path, names: list[str], decode: bool, workers: int, url: str | None = None
+) -> VerifyReport:
+    """Check the set whose manifest lies in `folder` and whose tars lie there as well, or behind `url`."""
+    where = url or folder
     if not (folder / MANIFEST).exists() and not (folder / SHARDS).exists():
-        raise UserError(f"{folder}: no shard set (neither {MANIFEST} nor {SHARDS})")
+        raise UserError(f"{where}: no shard set (neither {MANIFEST} nor {SHARDS})")
     faults: list[str] = []
-    shards = list(_shard_lines(folder, faults.append))
+    shards = list(_shard_lines(folder, names, faults.append))
     manifest = _manifest(folder, shards, faults.append)
     settings = _section(manifest, "build")
     reader = _section(settings, "reader")
     untouched = "short_side" in settings and settings["short_side"] is None and reader.get("kind") != "shards"
     limit = settings.get("max_pixels")
     tasks = [
-        _Task(folder, shard, decode, untouched, limit if isinstance(limit, int) else MAX_PIXELS)
+        _Task(folder, shard, decode, untouched, limit if isinstance(limit, int) else MAX_PIXELS, url)
         for shard in shards
     ]
     found: dict[str, list[str]] = {}
@@ -99,6 +129,9 @@ def verify(folder: Path, decode: bool = True, workers: int = -1) -> VerifyReport
     ids = np.concatenate(hashes)
     if repeated := len(ids) - len(np.unique(ids)):
         faults.append(f"{SHARDS}: {repeated:,} samples have an id that another sample has, too")
+    if url is not None:
+        unchecked = "sidecars not checked, that takes a local copy" if "sidecars" in names else ""
+        return VerifyReport(url, len(shards), samples, tuple(faults), unchecked=unchecked)
     from ..sidecars.checking import check_sidecars  # here: it reads shards with the means of this room
 
     names, more = check_sidecars(folder, shards, workers)
@@ -118,11 +151,26 @@ def check_shard(task: _Task) -> tuple[list[str], np.ndarray]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata
-            for identifier in _check_shard(task, faults.append):
+            for identifier in _check_remote_shard(task, faults.append):
                 ids.append(int.from_bytes(sha256_of_text(identifier)[:8]))
     except Exception as error:  # whatever damage does to us, the other shards are to be checked, too
         faults.append(f"{task.shard.name}.tar: cannot be checked to its end: {type(error).__name__}: {error}")
     return faults, np.array(ids, np.uint64)
+
+
+def _check_remote_shard(task: _Task, fault: Callable[[str], None]) -> Iterator[str]:
+    """`_check_shard`, the shard fetched first where that is needed."""
+    if task.url is None:
+        yield from _check_shard(task, fault)
+        return
+    with tempfile.TemporaryDirectory(prefix="vemo-verify-") as scratch:
+        tar = Path(scratch) / f"{task.shard.name}.tar"
+        for path in (tar, index_path(tar)):
+            try:
+                download(f"{task.url}/{path.name}", path)
+            except UserError as error:
+                fault(f"{path.name}: {str(error).removeprefix(f'{task.url}/{path.name}: ')}")
+        yield from _check_shard(replace(task, folder=Path(scratch)), fault)
 
 
 def _check_shard(task: _Task, fault: Callable[[str], None]) -> Iterator[str]:
@@ -204,7 +252,7 @@ def _check_sample(
     return identifier
 
 
-def _shard_lines(folder: Path, fault: Callable[[str], None]) -> Iterator[ShardReport]:
+def _shard_lines(folder: Path, names: list[str], fault: Callable[[str], None]) -> Iterator[ShardReport]:
     """The shards that shards.jsonl lists; faults for lines that say nothing, and for files nobody lists."""
     shards: dict[str, ShardReport] = {}
     try:
@@ -226,9 +274,9 @@ def _shard_lines(folder: Path, fault: Callable[[str], None]) -> Iterator[ShardRe
             fault(f"{SHARDS}: line {number}: {shard.name} a second time")
         shards[shard.name] = shard
     listed = {name for shard in shards for name in (f"{shard}.tar", f"{shard}.index.npy")}
-    for path in sorted(folder.iterdir()):
-        if SHARD_FILE.match(path.name) and path.name not in listed:
-            fault(f"{path.name}: lies here, but {SHARDS} does not list it")
+    for name in names:
+        if SHARD_FILE.match(name) and name not in listed:
+            fault(f"{name}: lies here, but {SHARDS} does not list it")
     yield from shards.values()
 
 

@@ -9,14 +9,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import TypeAdapter
 
 from ...foundation.errors import UserError
-from ..readers import Reader, ReaderConfig, Row, SampleError, make_reader
+from ..readers import Reader, ReaderConfig, Row, SampleError
 from ..sample import Sample
 from .images import PackedImage, probe_image, reencode
 from .layout import member_key
 from .plan import PlannedShard, read_rows
+from .source import open_reader
+from .splits import leading_bits
 from .tar import TarShard
 
 GROUP_IMAGES, GROUP_BYTES = 32, 4 * 2**20
@@ -26,16 +29,19 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=
 
 @dataclass(frozen=True)
 class ShardSpec:
-    """All that a worker needs to know, as plain values."""
+    """All that a worker needs to know, as plain values; `rows` where the file `plan` cannot be seen."""
 
     shard: PlannedShard
     plan: Path
     out: Path
-    root: Path
+    root: Path | str
     reader: str  # the reader's config as JSON
     short_side: int | None
     quality: int
     max_pixels: int
+    mirror: Path | None = None
+    sha256: str | None = None
+    rows: tuple[Row, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -51,13 +57,15 @@ class ShardReport:
     failures: list[dict[str, str]] = field(default_factory=list)
 
 
-def build_shard(spec: ShardSpec) -> ShardReport:
+def build_shard(spec: ShardSpec) -> tuple[ShardReport, np.ndarray]:
     """Read, check and pack the samples of one shard; the same bytes for the same spec and source, always.
 
-    The tar and its index are durable when this returns. A sample that cannot be packed becomes an entry of
-    `failures`. Raises UserError when the shard cannot be written.
+    The tar and its index are durable when this returns, with what `splits.image_hashes` would read in it. A
+    sample that cannot be packed becomes an entry of `failures`. Raises UserError when the shard cannot be
+    written.
     """
     failures: list[dict[str, str]] = []
+    hashes: list[int] = []
     path = spec.out / f"{spec.shard.name}.tar"
     try:
         with TarShard(path) as tar, warnings.catch_warnings():
@@ -67,7 +75,9 @@ def build_shard(spec: ShardSpec) -> ShardReport:
                 _apply(lambda item: _describe(*item.value), group, spec)
                 for item in group:
                     if item.failure is None:
-                        tar.add(*item.value)
+                        sha256, *members = item.value
+                        tar.add(*members)
+                        hashes.append(leading_bits(sha256))
                     else:
                         failures.append(_failure(item.row, item.failure))
             figures = tar.finish()
@@ -76,13 +86,16 @@ def build_shard(spec: ShardSpec) -> ShardReport:
             f"{path}: cannot be written: {error.strerror or error}; finished shards are kept: mend that and "
             "run the same command again"
         ) from None
-    return ShardReport(spec.shard.name, spec.shard.split, failures=failures, **figures)
+    report = ShardReport(spec.shard.name, spec.shard.split, failures=failures, **figures)
+    return report, np.array(hashes, np.uint64)
 
 
 @lru_cache(maxsize=1)
-def cached_reader(config: str, root: Path) -> Reader:
-    """A reader once a process, not once a shard: some load a table first."""
-    return make_reader(TypeAdapter(ReaderConfig).validate_json(config), root)
+def cached_reader(
+    config: str, root: Path | str, mirror: Path | None = None, sha256: str | None = None
+) -> Reader:
+    """A reader once a process, not once a shard: some load a table first, some roots have to be fetched."""
+    return open_reader(TypeAdapter(ReaderConfig).validate_json(config), root, mirror, sha256)
 
 
 @dataclass(slots=True)
@@ -100,10 +113,13 @@ def _read_groups(spec: ShardSpec) -> Iterator[list[_Item]]:
     A decoder drives everything else out of the processor's caches. Doing one step for a group rather than all
     steps for one image saves half of what packing costs beside decoding.
     """
-    reader = cached_reader(spec.reader, spec.root)
+    reader = cached_reader(spec.reader, spec.root, spec.mirror, spec.sha256)
     group: list[_Item] = []
     size = 0
-    for row in read_rows(spec.plan, spec.shard.offset, spec.shard.samples):
+    rows = spec.rows
+    if rows is None:
+        rows = read_rows(spec.plan, spec.shard.offset, spec.shard.samples)
+    for row in rows:
         group.append(_Item(row))
         _apply(lambda item: reader.read(item.row), group[-1:], spec)
         size += len(group[-1].value[1]) if group[-1].failure is None else 0
@@ -133,13 +149,14 @@ def _check(read: tuple[Sample, bytes], spec: ShardSpec) -> tuple[Sample, bytes, 
     return sample, data, reencode(data, spec.short_side, spec.quality, spec.max_pixels)
 
 
-def _describe(sample: Sample, data: bytes, image: PackedImage) -> tuple[str, str, bytes, bytes]:
-    """What `TarShard.add` takes."""
+def _describe(sample: Sample, data: bytes, image: PackedImage) -> tuple[str, str, str, bytes, bytes]:
+    """The sha256 of the source's bytes, and what `TarShard.add` takes."""
     record = _record(sample.to_record(), image)
     if "sha256" not in record["source"]:
         record["source"]["sha256"] = hashlib.sha256(data).hexdigest()
     try:
-        return member_key(record["id"]), image.extension, image.data, _encode(record).encode()
+        content = _encode(record).encode()
+        return record["source"]["sha256"], member_key(record["id"]), image.extension, image.data, content
     except ValueError as error:
         raise SampleError("bad_annotation", f"no JSON can hold its record: {error}") from None
 

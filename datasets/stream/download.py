@@ -1,23 +1,17 @@
 """A remote shard as a stream of bytes that are counted and hashed on their way, and its sidecars' rows."""
 
 import hashlib
-import http.client
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 from ...foundation.errors import UserError
+from ..remote import RemoteFile, read
 from ..sidecars.layout import FOLDER, SIDECAR, ShardRows, Sidecar, check_name
 from ..sidecars.reading import locate_rows, refuse_misfits
 from .catalogue import MANIFEST_NAME, SHARDS_NAME, Catalogue, ShardEntry, parse_catalogue
 
-_TIMEOUT = 60.0  # seconds without a byte
-_ATTEMPTS = 4
 _BLOCK = 1 << 20
-_BROKEN = (OSError, http.client.HTTPException)  # what a lost connection raises; URLError is an OSError
 
 
 def fetch_catalogue(url: str) -> Catalogue:
@@ -69,19 +63,14 @@ class Download:
     def __init__(self, url: str, entry: ShardEntry | ShardRows) -> None:
         self.url, self.entry = url, entry
         self._hash = hashlib.sha256()
-        self._at = 0
-        self._stream: Any = None
-        self._attempts = 0
+        self._file = RemoteFile(url, entry.bytes, source=SHARDS_NAME)
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes; fewer only at the end."""
         parts = []
-        wanted = min(size, self.entry.bytes - self._at)
-        while wanted > 0:
-            part = self._part(wanted)
+        while size > 0 and (part := self._file.read(size)):
             self._hash.update(part)
-            self._at += len(part)
-            wanted -= len(part)
+            size -= len(part)
             parts.append(part)
         return b"".join(parts)
 
@@ -93,73 +82,16 @@ class Download:
         """
         while self.read(_BLOCK):
             pass
-        self._close()
+        self._file.close()
         if self._hash.hexdigest() != self.entry.sha256:
             raise UserError(
                 f"{self.url}: damaged: its sha256 is not the one in {SHARDS_NAME}; upload the shard again"
             )
 
-    def _part(self, size: int) -> bytes:
-        while True:
-            try:
-                if self._stream is None:
-                    self._stream = self._open()
-                part = self._stream.read(size)
-                if part:
-                    return part
-                raise ConnectionError("the connection ended early")
-            except _BROKEN as error:
-                self._close()
-                self._attempts += 1
-                if self._attempts >= _ATTEMPTS or isinstance(error, urllib.error.HTTPError):
-                    raise UserError(
-                        f"{self.url}: truncated: {self._at} of {self.entry.bytes} bytes came ({error})"
-                    ) from error
-
-    def _open(self) -> Any:
-        stream = open_url(self.url, self._at)
-        length = stream.headers.get("Content-Length") if hasattr(stream, "headers") else None
-        skipped = self._at if getattr(stream, "status", None) != http.client.PARTIAL_CONTENT else 0
-        if length is not None and int(length) + self._at - skipped != self.entry.bytes:
-            state = "truncated" if int(length) + self._at - skipped < self.entry.bytes else "damaged"
-            raise UserError(
-                f"{self.url}: {state}: {int(length) + self._at - skipped} bytes there, "
-                f"{SHARDS_NAME} says {self.entry.bytes}"
-            )
-        while skipped:  # a server that does not know ranges starts from the beginning again
-            part = stream.read(min(skipped, _BLOCK))
-            if not part:
-                raise ConnectionError("the connection ended early")
-            skipped -= len(part)
-        return stream
-
-    def _close(self) -> None:
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
-
-
-def open_url(url: str, at: int = 0) -> Any:
-    """A binary stream of what is at `url`; http and https from byte `at` on where the server can.
-
-    Other schemes (gs:, hf:, ais:, …) are webdataset's to open, always from the beginning.
-    """
-    if url.startswith(("http://", "https://")):
-        headers = {"Range": f"bytes={at}-"} if at else {}
-        return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT)
-    from webdataset.gopen import gopen
-
-    return gopen(url, "rb")
-
 
 def _fetch(url: str) -> bytes:
     try:
-        with open_url(url) as stream:
-            return stream.read()
-    except urllib.error.HTTPError as error:
-        missing = (
-            " (an unfinished build has none)" if error.code == 404 and url.endswith(MANIFEST_NAME) else ""
-        )
-        raise UserError(f"{url}: the server says {error.code} {error.reason}{missing}") from error
-    except (*_BROKEN, ValueError) as error:
-        raise UserError(f"{url}: cannot be read: {error}") from error
+        return read(url)
+    except FileNotFoundError as error:
+        missing = " (an unfinished build has none)" if url.endswith(MANIFEST_NAME) else ""
+        raise UserError(f"{url}: {error}{missing}") from error

@@ -1,9 +1,10 @@
-"""A finished shard set that holds whatever records a test asks for."""
+"""A finished shard set that holds whatever records a test asks for, and a bucket to put things into."""
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -68,3 +69,78 @@ def picture(red: int, blue: int) -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (8, 6), (red, 90, blue)).save(buffer, "JPEG")
     return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The address of a real S3 server, moto's, on this machine."""
+    pytest.importorskip("s3fs", reason="s3fs is not installed (the `remote` extra)")
+    server = pytest.importorskip("moto.server", reason="moto is not installed (a test dependency)")
+    running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running.start()
+    host, port = running.get_host_and_port()
+    yield f"http://{host}:{port}"
+    running.stop()
+
+
+BUCKETS = count()
+
+
+@pytest.fixture
+def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty bucket, which this process and those it starts can reach."""
+    import s3fs
+
+    settings = {
+        "AWS_ENDPOINT_URL": s3_server,
+        "AWS_ACCESS_KEY_ID": "tester",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": str(tmp_path / "no-config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "no-credentials"),
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    s3fs.S3FileSystem.clear_instance_cache()
+    name = f"bucket-{next(BUCKETS)}"
+    s3fs.S3FileSystem().mkdir(name)
+    yield f"s3://{name}"
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty folder in this process's memory."""
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    yield f"memory://{tmp_path.name}"
+    MemoryFileSystem.store.clear()
+    MemoryFileSystem.pseudo_dirs[:] = [""]
+
+
+@pytest.fixture
+def put() -> Callable[[Path, str], None]:
+    """put(folder, url): copy every file below a folder to a URL."""
+    import fsspec
+
+    def copy(folder: Path, url: str) -> None:
+        files, root = fsspec.url_to_fs(url)
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                files.pipe_file(f"{root}/{path.relative_to(folder).as_posix()}", path.read_bytes())
+
+    return copy
+
+
+@pytest.fixture
+def get() -> Callable[[str], dict[str, bytes]]:
+    """get(url): the content of every file below it."""
+    import fsspec
+
+    def contents(url: str) -> dict[str, bytes]:
+        files, root = fsspec.url_to_fs(url)
+        files.invalidate_cache()
+        below = [name for name in files.find(root) if name.startswith(f"{root}/")]
+        return {name.removeprefix(f"{root}/"): files.cat_file(name) for name in below}
+
+    return contents

@@ -9,6 +9,7 @@ from pydantic import Field
 from ....foundation.errors import UserError
 from ....foundation.files import read_json_lines
 from ...sample import Sample
+from ...sidecars.layout import Sidecar
 from ..base import FolderConfig, Reader, Row, SampleError
 
 DUPLICATES = Path("audit") / "duplicates.jsonl"
@@ -23,10 +24,19 @@ class ShardsConfig(FolderConfig):
         "then val, then test), so that test stays as published; dedup_near: also near copies. Both read what "
         "`vemo shards audit` found",
     )
+    sidecars: tuple[str, ...] = Field(
+        default=(),
+        description="sidecars of the source set whose columns become part of the new records, such as "
+        "[persons, faces]; boxes are scaled with the images",
+    )
 
 
 class Shards(Reader):
-    """Reads samples back out of a shard set, with their ids, splits, groups, labels and people's edits."""
+    """Reads samples back out of a shard set, with their ids, splits, groups, labels and people's edits.
+
+    Sidecars that were asked for join the records before the edits do, and are refused as a stream refuses
+    them (missing, unfinished, damaged, made for other shards, a key too many).
+    """
 
     dataset = "shards"
     licence = "that of the shard set"
@@ -39,7 +49,10 @@ class Shards(Reader):
         from ...stream.shardset import ShardSet  # here: streams import torch, which no other reader needs
 
         super().__init__(config, root)
-        self.shards = ShardSet(self.root)
+        self.shards = ShardSet(self.root, sidecars=config.sidecars)
+        for sidecar in self.shards.sidecars.all:
+            _refuse_unstorable(self.root, sidecar)
+        self.fingerprint = self.shards.fingerprint
         manifest = self.shards.manifest
         self.dataset, self.licence = manifest["dataset"], manifest["licence"]
         self.spaces = tuple(manifest["spaces"])
@@ -94,3 +107,17 @@ class Shards(Reader):
         if row.group is not None:
             record = {**record, "source": {**record["source"], "group": row.group}}
         return Sample.from_record(record), image
+
+
+def _refuse_unstorable(home: Path, sidecar: Sidecar) -> None:
+    """UserError for an array or a column that no record has: embeddings, hashes.
+
+    They describe the bytes and the order of the tars they were made for, and those of the new set are others.
+    """
+    strangers = [column for column in sidecar.columns if column not in Sample.model_fields]
+    if sidecar.kind == "array" or strangers:
+        what = f"gives {', '.join(strangers or sidecar.columns)}, which belongs to the tars it was made for"
+        raise UserError(
+            f"{sidecar.path(str(home))}: {what} and is no part of a record; leave it out of reader.sidecars "
+            f"and make it for the new set: {sidecar.command}"
+        )

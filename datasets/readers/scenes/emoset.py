@@ -39,7 +39,8 @@ class EmoSet(Reader):
     licence = "research-only"
     spaces = ("mikels8",)
     how_to_get = (
-        "Ask for EmoSet-118K as github.com/JingyuanYY/EmoSet says, unpack it; its folder is the root."
+        "Ask for EmoSet-118K as github.com/JingyuanYY/EmoSet says, unpack it; its folder is the root. "
+        "For images that you were given as a list of URLs: kind img2dataset."
     )
     expected = {"train": 94_481, "val": 5_905, "test": 17_716}
     summary = "118,102 photos and artworks, eight emotions, six attributes"

@@ -44,7 +44,7 @@ class FI(ClassFolders):
     spaces = ("mikels8",)
     how_to_get = (
         "Take the Emotion Dataset at qzyou.github.io or a copy of it; root holds emotion_dataset/<emotion>/ "
-        "and, for votes, agg/<emotion>_*.csv."
+        "and, for votes, agg/<emotion>_*.csv. To download what those list: kind img2dataset (fi_urls.yaml)."
     )
     summary = "nominally 23,308 photos of Flickr and Instagram, fewer in every copy; eight emotions"
     config_class = FIConfig

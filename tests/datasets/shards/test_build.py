@@ -16,8 +16,9 @@ import webdataset
 from PIL import Image
 from vemo.datasets.readers import EmoSet, ImageFolder
 from vemo.datasets.sample import Person, Sample
-from vemo.datasets.shards import BuildConfig, build, verify
+from vemo.datasets.shards import BuildConfig, build, local_set, verify
 from vemo.datasets.shards.layout import read_records
+from vemo.datasets.shards.splits import image_hashes
 from vemo.foundation.errors import UserError
 
 Make = Callable[..., BuildConfig]
@@ -55,6 +56,34 @@ def test_a_set_says_what_is_in_it(make_folder: Folder, make_config: Make) -> Non
     assert list(record)[:4] == ["id", "source", "width", "height"]
     Sample.from_record(record)
     assert record["source"]["sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()
+
+
+def test_packing_gives_the_hashes_that_leaks_are_looked_for_by(
+    make_folder: Folder, make_config: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = make_config(make_folder(20), samples_per_shard=6, short_side=20)
+    read = []
+    monkeypatch.setattr(local_set, "image_hashes", lambda tar: read.append(tar.stem) or image_hashes(tar))
+    out = build(config).out
+    assert read == []
+    manifest = (out / "manifest.json").read_bytes()
+    (out / "train-00001.tar").unlink()  # the others are an earlier run's now
+    build(config)
+    assert sorted(read) == sorted(tar.stem for tar in out.glob("*.tar") if tar.stem != "train-00001")
+    assert (out / "manifest.json").read_bytes() == manifest
+
+
+def test_a_shard_and_its_hashes_agree(make_folder: Folder, make_config: Make) -> None:
+    root = make_folder(9)
+    (root / "awe" / "00001.jpg").write_bytes(b"no image")
+    made = []
+    original = local_set.build_shard
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local_set, "build_shard", lambda spec: made.append(original(spec)) or made[-1])
+        out = build(make_config(root, splits={"train": 1.0}, tolerance=1)).out
+    [(report, hashes)] = made
+    assert report.samples == len(hashes) == 8
+    assert hashes.dtype == "uint64" and (hashes == image_hashes(out / "train-00000.tar")).all()
 
 
 def test_images_are_stored_untouched(make_folder: Folder, make_config: Make) -> None:

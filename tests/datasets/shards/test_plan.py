@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from vemo.datasets.readers import Row
 from vemo.datasets.shards.config import BuildConfig
 from vemo.datasets.shards.plan import make_plan, read_rows
-from vemo.datasets.shards.splits import draw_split
+from vemo.datasets.shards.splits import draw_hash, draw_splits
 from vemo.foundation.errors import UserError
 
 FRACTIONS = {"train": 0.8, "val": 0.05, "test": 0.15}
@@ -72,6 +73,13 @@ def test_groups_never_straddle_drawn_splits(tmp_path: Path) -> None:
     assert plan.straddling_groups == 0
 
 
+def test_own_and_drawn_splits_side_by_side(tmp_path: Path) -> None:
+    own = [Row(f"own-{i}", "test", None, "p", {}) for i in range(50)]
+    alone = plan_of(tmp_path, rows(300)).listed
+    mixed = [row for pair in zip(own, rows(50)) for row in pair] + rows(300)[50:]
+    assert plan_of(tmp_path, mixed).listed == alone | {"test": alone["test"] + 50}
+
+
 def test_straddling_groups_of_own_splits_are_found(tmp_path: Path) -> None:
     listed = [Row("a", "train", "g", "a", {}), Row("b", "test", "g", "b", {}), Row("c", "test", "h", "c", {})]
     plan = plan_of(tmp_path, listed)
@@ -93,9 +101,25 @@ def test_rows_with_odd_names_survive(tmp_path: Path) -> None:
 
 def test_draws_are_pinned() -> None:
     """Changing these moves samples between splits of every set that was ever built."""
-    drawn = [draw_split(f"key-{i}", FRACTIONS, 0) for i in range(12)]
-    assert drawn == PINNED
-    assert draw_split("anything", {"all": 1.0}, 3) == "all"
+    assert [list(FRACTIONS)[place] for place in draws([f"key-{i}" for i in range(12)])] == PINNED
+    assert draws(["anything"], {"all": 1.0}, seed=3) == [0]
+
+
+def test_a_draw_at_the_very_end_falls_into_the_last_split() -> None:
+    last = np.array([2**64 - 1, 0], ">u8")
+    for fractions in (FRACTIONS, {"a": 0.1, "b": 0.2, "c": 0.7}, {"a": 0.5, "b": 0.4999999}, {"all": 1.0}):
+        assert draw_splits(last, fractions).tolist() == [len(fractions) - 1, 0]
+    assert draw_splits(last, {"nobody": 0.0, "all": 1.0}).tolist() == [1, 1]
+
+
+def draws(keys: list[str], fractions: dict[str, float] = FRACTIONS, seed: int = 0) -> list[int]:
+    hashes = b"".join(draw_hash(key, seed) for key in keys)
+    return draw_splits(np.frombuffer(hashes, ">u8"), fractions).tolist()
+
+
+def test_a_split_that_nobody_falls_into_is_not_listed(tmp_path: Path) -> None:
+    assert plan_of(tmp_path, rows(3, "own")).listed == {"own": 3}
+    assert plan_of(tmp_path, []).rows == 0
 
 
 PINNED = [

@@ -1,13 +1,15 @@
 """A shard set as a source: what went in comes out again, and damage has a name."""
 
 import json
+import shutil
 
 import pytest
 from PIL import Image
 from vemo.datasets.readers import SampleError, make_reader
 from vemo.datasets.readers.generic.image_folder import ImageFolderConfig
 from vemo.datasets.readers.generic.shards import ShardsConfig
-from vemo.datasets.shards import BuildConfig, build
+from vemo.datasets.shards import BuildConfig, build, verify
+from vemo.datasets.sidecars import Description, HashesConfig, Maker, write_hashes, write_sidecar
 from vemo.foundation.errors import UserError
 
 
@@ -136,3 +138,157 @@ def test_dedup_leaves_out_what_a_later_split_holds_and_groups_the_rest(archive, 
 def test_dedup_without_an_audit_says_what_to_do(archive):
     with pytest.raises(UserError, match=r"reader\.split=dedup needs `vemo shards audit` first"):
         make_reader(ShardsConfig(split="dedup"), archive)
+
+
+EYES = [[2.0, 2.0], [4.0, 2.0], [3.0, 3.0], [2.0, 4.0], [4.0, 4.0]]
+
+
+def found(part):
+    """A person in every picture but those called 0, a face in it; [] says that somebody looked."""
+    for record in part.records():
+        number = int(record["id"][-5])
+        box = {"box": [1.0, 2.0, 4.0 + number, 8.0], "score": 0.75, "by": "a-detector"}
+        somebody = [box] if number else []
+        yield {"persons": somebody, "faces": [{**face, "landmarks": EYES} for face in somebody]}
+
+
+def persons_only(part):
+    return ({"persons": row["persons"]} for row in found(part))
+
+
+def faces_only(part):
+    return ({"faces": row["faces"]} for row in found(part))
+
+
+def write(archive, column, rows, **changes):
+    described = {
+        "name": column,
+        "kind": "records",
+        "columns": [column],
+        "made_by": Maker(name="a-detector"),
+        "command": f"vemo shards {column} DIR",
+    }
+    write_sidecar(archive, Description.model_validate(described | changes), rows, workers=0)
+
+
+def repack(archive, out, *sidecars, **settings):
+    reader = {"kind": "shards", "sidecars": sidecars}
+    return build(BuildConfig(root=archive, out=out, reader=reader, workers=0, **settings))
+
+
+def samples_of(folder):
+    reader = make_reader(ShardsConfig(), folder)
+    return {sample.id: sample for sample, _ in map(reader.read, reader.rows())}
+
+
+def test_sidecars_become_part_of_the_records(archive, tmp_path):
+    write(archive, "persons", persons_only)
+    write(archive, "faces", faces_only)
+    assert repack(archive, tmp_path / "again", "persons", "faces", samples_per_shard=4).ok
+    before, after = samples_of(archive), samples_of(tmp_path / "again")
+    assert before.keys() == after.keys() and len(after) == 9
+    for identifier, sample in after.items():
+        known = sample.to_record()
+        persons, faces = known.pop("persons"), known.pop("faces")
+        assert known == before[identifier].to_record()
+        if (number := int(identifier[-5])) == 0:
+            assert persons == faces == []
+            continue
+        assert persons == [{"box": [1, 2, 4 + number, 8], "score": 0.75, "by": "a-detector"}]
+        assert faces == [{**persons[0], "landmarks": EYES}]
+    assert verify(tmp_path / "again").ok
+    assert repack(archive, tmp_path / "without").ok
+    assert all(sample.persons is None for sample in samples_of(tmp_path / "without").values())
+
+
+def test_boxes_and_landmarks_are_scaled_with_the_images(archive, tmp_path):
+    write(archive, "persons", persons_only)
+    write(archive, "faces", faces_only)
+    repack(archive, tmp_path / "small", "persons", "faces", short_side=4)
+    for identifier, sample in samples_of(tmp_path / "small").items():
+        assert (sample.width, sample.height) == (6, 4)
+        if number := int(identifier[-5]):
+            assert sample.persons[0].box == sample.faces[0].box == (0.5, 1, 2 + number / 2, 4)
+            assert sample.faces[0].landmarks == ((1, 1), (2, 1), (1.5, 1.5), (1, 2), (2, 2))
+            assert sample.faces[0].by == sample.persons[0].by == "a-detector"
+
+
+def test_edits_win_over_sidecars(archive, tmp_path):
+    write(archive, "persons", persons_only)
+    edit = {"id": "mine/train/positive/1.png", "set": {"persons": []}, "by": "ann"}
+    (archive / "overrides.jsonl").write_text(json.dumps(edit) + "\n")
+    repack(archive, tmp_path / "again", "persons")
+    after = samples_of(tmp_path / "again")
+    assert after["mine/train/positive/1.png"].persons == [] and after["mine/train/positive/2.png"].persons
+
+
+def test_a_sidecar_that_does_not_fit_is_refused(archive, tmp_path):
+    with pytest.raises(UserError, match="no sidecar 'persons', only none"):
+        repack(archive, tmp_path / "out", "persons")
+    write(archive, "persons", persons_only)
+    rows = archive / "sidecars" / "persons" / "train-00001.jsonl"
+    whole = rows.read_bytes()
+    rows.write_bytes(whole[:-3])
+    with pytest.raises(UserError, match=r"train-00001\.jsonl is cut off.*make it again: vemo shards persons"):
+        repack(archive, tmp_path / "out", "persons")
+    rows.write_bytes(whole.replace(b"0.75", b"0.95"))
+    with pytest.raises(UserError, match=r"train-00001\.jsonl is damaged"):
+        repack(archive, tmp_path / "out", "persons")
+    rows.write_bytes(whole)
+    about = archive / "sidecars" / "persons" / "sidecar.json"
+    described = json.loads(about.read_bytes())
+    described["shards"]["test-00000"]["tar_sha256"] = "0" * 64
+    about.write_text(json.dumps(described))
+    with pytest.raises(UserError, match=r"was made for another test-00000\.tar"):
+        repack(archive, tmp_path / "out", "persons")
+
+
+def test_a_column_that_records_have_already_is_refused_before_anything_is_packed(archive, tmp_path):
+    write(archive, "persons", persons_only)
+    repack(archive, tmp_path / "again", "persons")
+    shutil.copytree(archive / "sidecars", tmp_path / "again" / "sidecars")
+    write(tmp_path / "again", "persons", persons_only, name="more", replace=True)
+    assert repack(tmp_path / "again", tmp_path / "out", "more").ok
+    about = tmp_path / "again" / "sidecars" / "more" / "sidecar.json"
+    about.write_text(about.read_text().replace('"replace": true', '"replace": false'))
+    with pytest.raises(UserError, match=r"gives persons, which mine/\S+ has already; leave it out"):
+        repack(tmp_path / "again", tmp_path / "out2", "more")
+
+
+def test_hashes_and_embeddings_stay_with_the_tars_they_were_made_for(archive, tmp_path):
+    write_hashes(HashesConfig(shards=archive, workers=0))
+    again = r"sidecars/hashes: gives hashes, .* for the new set: vemo shards hashes DIR$"
+    with pytest.raises(UserError, match=again):
+        repack(archive, tmp_path / "out", "hashes")
+    array = {"name": "teacher_images", "columns": ["teacher_images"], "kind": "array", "dtype": "float16"}
+    embed = {"shape": [2], "command": "vemo shards embed DIR"}
+    write(archive, "persons", lambda part: ([1, 2] for _ in part.places), **array, **embed)
+    with pytest.raises(UserError, match=r"teacher_images: gives teacher_images.*: vemo shards embed DIR$"):
+        repack(archive, tmp_path / "out", "teacher_images")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_begun_set_is_not_gone_on_with_after_its_sidecar_changed(archive, tmp_path):
+    write(archive, "persons", persons_only)
+    out = tmp_path / "out"
+    repack(archive, out, "persons")
+    tar = (out / "train-00000.tar").read_bytes()
+    shutil.copytree(archive / "sidecars", tmp_path / "kept")
+    shutil.rmtree(archive / "sidecars")
+    write(archive, "persons", lambda part: ({"persons": []} for _ in part.places))
+    # Killed after one shard: what is left is the plan's digest, and what is done.
+    plan = json.loads((out / "manifest.json").read_bytes())
+    (out / ".build").mkdir()
+    (out / ".build" / "begun.json").write_text(json.dumps({"build": plan["build"], "plan": plan["plan"]}))
+    (out / "manifest.json").unlink()
+    (out / "test-00000.tar").unlink()
+    with pytest.raises(UserError, match="was begun with, or says other things of them"):
+        repack(archive, out, "persons")
+    shutil.rmtree(archive / "sidecars")
+    shutil.move(tmp_path / "kept", archive / "sidecars")
+    assert repack(archive, out, "persons").ok
+    assert (out / "train-00000.tar").read_bytes() == tar
+    edit = {"id": "mine/train/positive/1.png", "set": {"persons": []}, "by": "ann"}
+    (archive / "overrides.jsonl").write_text(json.dumps(edit) + "\n")
+    with pytest.raises(UserError, match="says other things of them"):
+        repack(archive, out, "persons")
