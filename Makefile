@@ -1,6 +1,7 @@
 # Every target is one `vemo` command; `key=value` pairs on the make line pass through to it:
 #   make pretrain CONFIG=configs/pretrain/tiny.yaml training.optimizer.lr=5e-4
 # Values that hold `$` or `;` are not for make: call .venv/bin/vemo yourself.
+# GPUS=8 (NODES=2 RDZV_ENDPOINT=host:29500 RESTARTS=3) start it on several devices; see docs/training.md.
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,23 +10,27 @@ BUILT_IN := data/built-in
 BUILT_IN_SHARDS := data/built-in-shards
 GPUS ?= 1
 NODES ?= 1
+RESTARTS ?= 0
 
 # What belongs to make alone; everything else given as key=value is the command's.
-MAKE_ONLY := CONFIG GPUS NODES PYTHON TORCH_INDEX ARGS CHECKPOINT SHARDS
+MAKE_ONLY := CONFIG GPUS NODES RESTARTS RDZV_ENDPOINT PYTHON TORCH_INDEX ARGS CHECKPOINT SHARDS
 OVERRIDES = $(filter-out $(addsuffix =%,$(MAKE_ONLY)),$(MAKEOVERRIDES)) $(ARGS)
 
-# One process runs the command as it is; several run it under torchrun. --no-python keeps the
-# repository root off sys.path, where our folders would shadow packages of the same name.
-ifeq ($(GPUS) $(NODES),1 1)
+# One process runs the command as it is; several (GPUS a node, or without GPUs as many processes) run it
+# under torchrun, which starts all of them again up to RESTARTS times when one dies. On NODES nodes the same
+# line is typed on each. --no-python keeps the repository root off sys.path, where our folders would shadow
+# packages of the same name.
+TORCHRUN := $(VENV)/bin/torchrun --nproc-per-node=$(GPUS) --max-restarts=$(RESTARTS)
+ifeq ($(GPUS) $(NODES) $(RESTARTS),1 1 0)
   LAUNCH := $(VEMO)
 else ifeq ($(NODES),1)
-  LAUNCH := $(VENV)/bin/torchrun --standalone --nproc-per-node=$(GPUS) --no-python $(VEMO)
+  LAUNCH := $(TORCHRUN) --standalone --no-python $(VEMO)
 else
-  LAUNCH := $(VENV)/bin/torchrun --nnodes=$(NODES) --nproc-per-node=$(GPUS) --rdzv-backend=c10d \
-            --rdzv-endpoint=$(RDZV_ENDPOINT) --no-python $(VEMO)
+  LAUNCH = $(TORCHRUN) --nnodes=$(NODES) --rdzv-backend=c10d --rdzv-endpoint=$(or $(RDZV_ENDPOINT),$(error \
+           NODES=$(NODES) needs RDZV_ENDPOINT=HOST:PORT, where HOST is one of the nodes)) --no-python $(VEMO)
 endif
 
-.PHONY: help setup data shards pretrain probe test check format bench docs clean
+.PHONY: help setup data shards pretrain finetune probe test check format bench docs clean
 help:
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
@@ -60,6 +65,10 @@ pretrain: CONFIG ?= configs/pretrain/tiny.yaml
 pretrain: setup  ## pretrain UniEmoX and probe it (without CONFIG: on the built-in dataset)
 	@test "$(CONFIG)" != configs/pretrain/tiny.yaml || $(MAKE) --no-print-directory $(BUILT_IN_SHARDS)/manifest.json MAKEOVERRIDES=
 	$(LAUNCH) pretrain $(CONFIG) $(OVERRIDES)
+
+finetune: CONFIG ?= configs/finetune/tiny.yaml
+finetune: setup  ## fine-tune an encoder to emotion labels (without CONFIG: what `make pretrain` released)
+	$(LAUNCH) finetune $(CONFIG) $(OVERRIDES)
 
 probe: CHECKPOINT ?= runs/pretrain-tiny/release
 probe: SHARDS ?= $(BUILT_IN_SHARDS)

@@ -26,6 +26,7 @@ CONFIGS = {
     "hashes": (".datasets.sidecars", "HashesConfig"),
     "embed": (".pretrain.embed", "EmbedConfig"),
     "pretrain": (".pretrain", "PretrainConfig"),
+    "finetune": (".finetune.config", "FinetuneConfig"),
     "probe": (".evaluation", "ProbeConfig"),
 }
 OVERRIDES_HELP = "key=value settings, dotted for nested keys (training.optimizer.lr=5e-4)"
@@ -169,6 +170,16 @@ def pretrain(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def finetune(arguments: argparse.Namespace) -> int:
+    """Fine-tune an encoder to emotion labels; rerunning the same command resumes."""
+    from .finetune.config import FinetuneConfig
+    from .finetune.run import finetune as run
+    from .foundation.config import load_config
+
+    run(load_config(FinetuneConfig, arguments.config, arguments.overrides))
+    return 0
+
+
 def probe(arguments: argparse.Namespace) -> int:
     """Probe frozen features: linear, nearest neighbours, zero-shot, beside baselines."""
     from .evaluation import ProbeConfig
@@ -203,6 +214,11 @@ def config_show(arguments: argparse.Namespace) -> int:
     config = load_config(config_class(arguments.kind), arguments.config, arguments.overrides)
     print(dump_config(config), end="")
     return 0
+
+
+def path_or_url(text: str) -> Path | str:
+    """A path, unless it is a URL: as a path that would lose one of its slashes."""
+    return text if "://" in text else Path(text)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -246,7 +262,9 @@ def parser() -> argparse.ArgumentParser:
     build.add_argument("config", type=Path, metavar="CONFIG", help="a YAML of configs/datasets")
     add_overrides(build)
     for name, run in (("verify", shards_verify), ("stats", shards_stats)):
-        leaf(shards, name, run).add_argument("folder", type=Path, metavar="DIR", help="a shard set")
+        leaf(shards, name, run).add_argument(
+            "folder", type=path_or_url, metavar="DIR", help="a shard set, or its URL"
+        )
 
     look = leaf(shards, "audit", shards_audit)
     look.add_argument("folder", type=Path, metavar="DIR", help="a shard set")
@@ -276,6 +294,10 @@ def parser() -> argparse.ArgumentParser:
     train = leaf(commands, "pretrain", pretrain)
     train.add_argument("config", type=Path, metavar="CONFIG", help="a YAML of configs/pretrain")
     add_overrides(train)
+
+    tune = leaf(commands, "finetune", finetune)
+    tune.add_argument("config", type=Path, metavar="CONFIG", help="a YAML of configs/finetune")
+    add_overrides(tune)
 
     probing = leaf(commands, "probe", probe)
     probing.add_argument("checkpoint", metavar="CHECKPOINT", help="a release folder, or timm:NAME[@FILE]")

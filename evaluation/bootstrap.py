@@ -5,7 +5,7 @@ picture are one observation. Trained weights are held fixed: the interval is abo
 about the luck of training; runs with several seeds show that.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -19,7 +19,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A score in [0, 1] and its percentile interval."""
+    """A score and its percentile interval."""
 
     value: float
     low: float
@@ -110,8 +110,60 @@ def paired_differences(
     first, second = _resampled(labels, [predictions, baseline], classes, groups, resamples, seed)
     found = {}
     for name in SCORES:
-        gaps = first[name] - second[name]
-        side = min(int((gaps <= 0).sum()), int((gaps >= 0).sum()))
-        p = min(1.0, 2 * (side + 1) / (resamples + 1))
-        found[name] = Difference(float(ours[name] - theirs[name]), *_percentiles(gaps, confidence), p)
+        found[name] = _difference(float(ours[name] - theirs[name]), first[name] - second[name], confidence)
     return found
+
+
+def _difference(observed: float, gaps: Tensor, confidence: float) -> Difference:
+    side = min(int((gaps <= 0).sum()), int((gaps >= 0).sum()))
+    p = min(1.0, 2 * (side + 1) / (len(gaps) + 1))
+    return Difference(observed, *_percentiles(gaps, confidence), p)
+
+
+Statistic = Callable[[Tensor], float]  # of the samples at places int64 [M], some of them more than once
+
+
+def interval_of(
+    statistic: Statistic,
+    samples: int,
+    groups: Tensor | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    confidence: float = CONFIDENCE,
+) -> Interval:
+    """Percentile interval of any score of N samples, for one `lambda rows: float(values[rows].mean())`.
+
+    The resamples are those of `intervals` with the same groups and seed; `statistic` is called once for each.
+    """
+    drawn = [statistic(rows) for rows in _rows(samples, groups, resamples, seed)]
+    everything = torch.arange(samples)
+    return Interval(
+        statistic(everything), *_percentiles(torch.tensor(drawn, dtype=torch.float64), confidence)
+    )
+
+
+def difference_of(
+    first: Statistic,
+    second: Statistic,
+    samples: int,
+    groups: Tensor | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    confidence: float = CONFIDENCE,
+) -> Difference:
+    """First score minus second on the same samples, resampled together; p as in `paired_differences`."""
+    gaps = [first(rows) - second(rows) for rows in _rows(samples, groups, resamples, seed)]
+    everything = torch.arange(samples)
+    observed = first(everything) - second(everything)
+    return _difference(observed, torch.tensor(gaps, dtype=torch.float64), confidence)
+
+
+def _rows(samples: int, groups: Tensor | None, resamples: int, seed: int) -> Iterator[Tensor]:
+    """Yield the places int64 [M] that make up each resample of whole groups; M varies with their sizes."""
+    everything = torch.arange(samples)
+    groups = everything if groups is None else torch.unique(groups, return_inverse=True)[1]
+    if len(groups) != samples:
+        raise ValueError(f"groups: {len(groups)} for {samples} samples")
+    for weights in _weights(groups, resamples, seed):
+        for times in weights.long():
+            yield torch.repeat_interleave(everything, times)

@@ -36,7 +36,7 @@ def pretrain(config: PretrainConfig) -> Path:
     All processes of a torchrun call this; the main one writes. Raises UserError for mistakes in the config,
     the shards or the teacher.
     """
-    world = join_world(config.training.device)
+    world = join_world(config.training.device, config.training.timeout)
     sentence = SentenceBuilder(config.sentences)
     teacher, settings = _cached(config), config.data
     if isinstance(teacher, CachedTeacher):

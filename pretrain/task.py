@@ -194,6 +194,7 @@ def _shares_projector(choice: str, decoder_width: int, teacher_width: int) -> bo
     return choice != "separate" and decoder_width == teacher_width
 
 
+@torch.compiler.disable  # how many rows there are is known on the way only
 def _gather_rows(rows: Tensor) -> Tensor:
     """All ranks' rows, one rank's after another; ranks may have different numbers of them. No gradient."""
     counts = [torch.zeros(1, dtype=torch.int64, device=rows.device) for _ in range(dist.get_world_size())]

@@ -6,12 +6,14 @@ A run's own model and losses are a `Task`; its data is anything with `samples_pe
 
 from .distributed import World, join_world, leave_world
 from .optimizer import OptimizerConfig, ScheduleConfig
+from .pictures import Observe
 from .randomness import seed_everything
 from .task import BatchSource, Task
 from .trainer import Trainer, TrainerConfig
 
 __all__ = [
     "BatchSource",
+    "Observe",
     "OptimizerConfig",
     "ScheduleConfig",
     "Task",

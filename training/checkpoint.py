@@ -89,13 +89,15 @@ class Checkpoints:
     def _all(self) -> list[Path]:
         return sorted(path for path in self.folder.glob("step-*") if not path.suffix)
 
+    def chosen(self) -> Path | None:
+        """The checkpoint whose metric `best` is best, the earliest of equals; None where none has it."""
+        values = {folder: read_facts(folder)["metrics"].get(self.best) for folder in self._all()}
+        rated = {folder: value for folder, value in values.items() if value is not None}
+        return (min if self.best_is == "lowest" else max)(rated, key=rated.__getitem__, default=None)
+
     def _remove_unwanted(self) -> None:
         folders = self._all()
-        kept = set(folders[-self.keep :])
-        values = {folder: read_facts(folder)["metrics"].get(self.best) for folder in folders}
-        rated = {folder: value for folder, value in values.items() if value is not None}
-        if rated:
-            kept.add((min if self.best_is == "lowest" else max)(rated, key=rated.__getitem__))
+        kept = {*folders[-self.keep :], self.chosen()}
         for folder in folders:
             if folder not in kept:
                 # Renamed first: half-removed, it must not look like a checkpoint.

@@ -6,6 +6,8 @@ torchrun --nproc-per-node 8 --no-python vemo pretrain CONFIG      # the same com
 """
 
 import os
+import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,10 +18,11 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
 from torch.nn.parallel import DistributedDataParallel
 
 from ..foundation import UserError
+from .blocks import find_blocks
 
 Mode = Literal["auto", "none", "ddp", "fsdp2"]
 Result = TypeVar("Result")
@@ -82,10 +85,11 @@ class World:
                 dist.broadcast(tensor, src=0)
 
 
-def join_world(device: Literal["auto", "cpu", "cuda"] = "auto") -> World:
+def join_world(device: Literal["auto", "cpu", "cuda"] = "auto", timeout: float = 30) -> World:
     """Join the processes torchrun started (NCCL between GPUs, gloo between CPUs), or be alone.
 
-    `auto` takes this process's GPU where there is one. Joining twice is joining once.
+    `auto` takes this process's GPU where there is one. A process that waits for the others longer than
+    `timeout` minutes fails. Joining twice is joining once.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("device=cuda, but torch sees no GPU here (try device=auto, or `vemo doctor`)")
@@ -96,8 +100,41 @@ def join_world(device: Literal["auto", "cpu", "cuda"] = "auto") -> World:
         torch.cuda.set_device(here)
     if size > 1 and not dist.is_initialized():
         backend = "cpu:gloo,cuda:nccl" if here.type == "cuda" else "gloo"
-        dist.init_process_group(backend, timeout=timedelta(minutes=30))
+        limit = timedelta(minutes=timeout)
+        if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
+            store = _clean_store(rank, size, limit)
+            dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=limit)
+        else:
+            dist.init_process_group(backend, timeout=limit)
     return World(rank, size, here)
+
+
+def _clean_store(rank: int, size: int, limit: timedelta) -> dist.Store:
+    """torchrun's store below a prefix of this start: addresses and NCCL ids of the dead are not found there.
+
+    torchrun keeps one store through its restarts (torch 2.14, see pytorch#135712), so a restarted process may
+    otherwise wait for one that was killed. The main process makes up a prefix and tells it to each of the
+    others in reply to a word that nobody can have left there before.
+    """
+    address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    store = dist.TCPStore(address, port, is_master=False, timeout=limit)
+    if rank > 0:
+        word = uuid.uuid4().hex
+        store.set(f"vemo/word-of-{rank}", word)
+        prefix = store.get(word).decode()  # waits for it
+        store.set(f"{prefix}/met-{rank}", "")
+        return dist.PrefixStore(prefix, store)
+    prefix = f"vemo/{uuid.uuid4().hex}"
+    missing = list(range(1, size))
+    give_up = time.monotonic() + limit.total_seconds()
+    while missing := [other for other in missing if not store.check([f"{prefix}/met-{other}"])]:
+        if time.monotonic() > give_up:
+            raise TimeoutError(f"processes {missing} did not come within {limit}")
+        for key in (f"vemo/word-of-{other}" for other in missing):
+            if store.check([key]):
+                store.set(store.get(key).decode(), prefix)
+        time.sleep(0.02)
+    return dist.PrefixStore(prefix, store)
 
 
 def leave_world() -> None:
@@ -118,8 +155,7 @@ def resolve_mode(mode: Mode, world: World) -> Mode:
 def distribute(task: nn.Module, mode: Mode, world: World) -> nn.Module:
     """What to call instead of `task` so that gradients are averaged over processes; shares its weights.
 
-    fsdp2 shards `task` in place: the elements of its nn.ModuleList and nn.Sequential that hold parameters
-    (a transformer's blocks) one by one, then the rest together.
+    fsdp2 shards `task` in place: its blocks one by one, then the rest together.
     """
     if mode == "ddp":
         device_ids = [world.device] if world.device.type == "cuda" else None
@@ -135,12 +171,37 @@ def shard(module: nn.Module, world: World) -> None:
     if scalars:
         raise UserError(f"distributed=fsdp2 cannot shard the scalar {scalars[0]} (give it shape [1])")
     mesh = init_device_mesh(world.device.type, (world.size,))
-    parents = [child for child in module.modules() if isinstance(child, nn.ModuleList | nn.Sequential)]
-    for parent in reversed(parents):  # inner blocks before those that hold them
-        for block in parent:
-            if any(True for _ in block.parameters()) and not isinstance(block, FSDPModule):
-                fully_shard(block, mesh=mesh)
+    for block in find_blocks(module):
+        fully_shard(block, mesh=mesh)
     fully_shard(module, mesh=mesh)
+
+
+def with_whole_weights(module: nn.Module, action: Callable[[nn.Module], Result]) -> Result:
+    """`action(module)`, which may call any part of it: under fsdp2 all its weights are gathered meanwhile.
+
+    Every process must call it, with the same `action`.
+    """
+    if not isinstance(module, FSDPModule):
+        return action(module)
+    blocks = [part for part in module.modules() if isinstance(part, FSDPModule) and part is not module]
+
+    def gathered() -> Result:
+        for block in blocks:
+            block.set_reshard_after_forward(False, recurse=False)
+            block.unshard()
+        return action(module)
+
+    # A forward of the whole has to come first, or else torch takes a block for the root.
+    module.gathered = gathered  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
+    register_fsdp_forward_method(module, "gathered")
+    try:
+        return module.gathered()  # pyright: ignore[reportCallIssue]
+    finally:
+        del module.gathered
+        for block in blocks:
+            block.set_reshard_after_forward(True, recurse=False)
+        for part in (*blocks, module):
+            part.reshard()
 
 
 @contextmanager

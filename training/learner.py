@@ -17,8 +17,11 @@ from torch.distributed.tensor import DTensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from ..foundation import Config, UserError
+from .blocks import compile_blocks, recompute_activations
 from .distributed import Mode, World, distribute, gradient_sync, resolve_mode, shard
+from .flops import count_flops
 from .optimizer import OptimizerConfig, build_optimizer, set_learning_rate
+from .randomness import keep_randomness
 from .task import Batch, Task
 
 # State is saved whole, on the CPU of the main process: it can be resumed on any number of processes.
@@ -34,9 +37,11 @@ class LearnerConfig(Config):
     clip_norm: float | None = Field(default=1.0, gt=0)  # largest norm of the whole gradient; null: any
     ema: float | None = Field(default=None, gt=0, lt=1)  # decay of an average of the weights
     precision: Literal["fp32", "bf16"] = "fp32"  # bf16: autocast
-    compile: bool = False  # pays on a GPU and on long runs
+    compile: bool = False  # pays on a GPU and on long runs; under fsdp2 block by block
+    activation_checkpointing: bool = False  # less memory for one more forward pass: blocks are recomputed
     device: Literal["auto", "cpu", "cuda"] = "auto"
     distributed: Mode = "auto"  # auto: ddp for several processes
+    timeout: float = Field(default=30, gt=0)  # minutes that a process waits for the others
 
 
 class Learner:
@@ -54,11 +59,15 @@ class Learner:
         self.config, self.world = config, world
         self.task = task.to(world.device)
         world.same_weights(self.task)
-        # Copied before the task is compiled and sharded: neither survives a deep copy.
+        # Copied before the task is changed: what is compiled or sharded does not survive a deep copy.
         self.average = ModelEmaV3(self.task, decay=config.ema, use_warmup=True) if config.ema else None
         if self.average is not None and mode == "fsdp2":
             shard(self.average.module, world)
-        if config.compile:
+        if config.activation_checkpointing:
+            recompute_activations(self.task)
+        if config.compile and mode == "fsdp2":
+            compile_blocks(self.task)  # compiled whole, FSDP's hooks would make all of it run eagerly
+        elif config.compile:
             self.task.compile()
         self.model = distribute(self.task, mode, world)
         self.optimizer = build_optimizer(self.task, config.optimizer)
@@ -71,15 +80,43 @@ class Learner:
 
     def backward(self, batch: Batch, last: bool) -> dict[str, Tensor]:
         """Add one micro-batch's share to the gradient, which the last one averages over processes."""
-        batch = {
-            key: value.to(self.world.device, non_blocking=True) if isinstance(value, Tensor) else value
-            for key, value in batch.items()
-        }
+        batch = self.to_device(batch)
         with gradient_sync(self.model, enabled=last):
             with self._autocast:
                 parts = self.model(batch)
             (parts["loss"] / self.config.accumulation).backward()
         return {name: value.detach() for name, value in parts.items()}
+
+    def to_device(self, batch: Batch) -> Batch:
+        """`batch` with its tensors, also those in dictionaries within it, on this process's device."""
+
+        def move(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {key: move(each) for key, each in value.items()}
+            return value.to(self.world.device, non_blocking=True) if isinstance(value, Tensor) else value
+
+        return move(batch)
+
+    def count_flops(self, batch: Batch) -> int:
+        """Operations for one micro-batch in this process (see `flops`), by training on it and forgetting it.
+
+        Gradients are discarded; buffers and random numbers are put back as they were.
+        """
+        batch = self.to_device(batch)
+        buffers = [(buffer, buffer.clone()) for buffer in self.task.buffers()]
+
+        def loss() -> Tensor:
+            with self._autocast:
+                return self.task(batch)["loss"]  # not through DDP, which would average the gradients
+
+        try:
+            with keep_randomness():
+                return count_flops(loss)
+        finally:
+            self.discard()
+            with torch.no_grad():
+                for buffer, before in buffers:
+                    buffer.copy_(before)
 
     def clip(self) -> Tensor:
         """Bring the gradient down to `clip_norm`; returns its norm before that."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -22,6 +23,15 @@ class Meter:
     def restart_clock(self) -> None:
         """Start timing here: what came before (a checkpoint) was not training."""
         self._began, self._waited, self._images = time.perf_counter(), 0.0, 0
+
+    @contextmanager
+    def off_the_clock(self) -> Iterator[None]:
+        """What is done within is not training, either."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._began += time.perf_counter() - began
 
     def next(self, batches: Iterator[dict[str, Any]]) -> dict[str, Any]:
         """The next batch, with the wait for it on the clock."""

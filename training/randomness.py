@@ -2,6 +2,8 @@
 
 import hashlib
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -18,3 +20,16 @@ def seed_everything(*parts: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002 - other people's transforms use the global generator
     torch.manual_seed(seed)
+
+
+@contextmanager
+def keep_randomness() -> Iterator[None]:
+    """Afterwards the global generators are as they were before (of GPUs, the one in use)."""
+    python, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002
+    devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    try:
+        with torch.random.fork_rng(devices):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numbers)  # noqa: NPY002

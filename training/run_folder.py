@@ -2,14 +2,19 @@
 
 ```
 runs/tiny/
-    config.yaml  metrics.jsonl  log.txt  checkpoints/
+    config.yaml  metrics.jsonl  log.txt  checkpoints/  pictures/
+    .lock        held, as long as somebody trains here
 ```
 """
 
+import fcntl
 import json
+import os
 import platform
 import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -20,6 +25,47 @@ from ..foundation import UserError
 from ..foundation.files import write_atomically
 
 _PACKAGES = ("vemo", "torch", "torchvision", "timm", "open_clip_torch", "numpy", "pydantic")
+
+LOCK_SECONDS = 10.0
+
+
+@contextmanager
+def only_run_in(folder: Path) -> Iterator[None]:
+    """Make `folder` and hold it against other trainers; UserError when there is one or it cannot be made.
+
+    Waits up to LOCK_SECONDS: the loader workers of a trainer that was just killed hold its lock until they
+    notice, and an elastic restart must not fail for that. The lock goes with the processes that hold it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be used as a run folder: {error}") from error
+    try:
+        _hold(lock, folder)
+        with suppress(OSError):  # a full disk; it is only there to be read by people
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"process {os.getpid()} on {platform.node()}".encode(), 0)
+        yield
+    finally:
+        with suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_UN)  # also for workers that were forked meanwhile
+        os.close(lock)
+
+
+def _hold(lock: int, folder: Path) -> None:
+    give_up = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > give_up:
+                who = os.pread(lock, 200, 0).decode() or "it does not say who"
+                mend = "wait for it, end it, or take another run folder"
+                raise UserError(f"{folder}: another trainer is at work here ({who}); {mend}") from None
+            time.sleep(0.1)
+        except OSError:
+            return None  # a file system without locks
 
 
 def write_config(path: Path, settings: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -12,19 +13,23 @@ from .distributed import World
 
 
 class StopRequest:
-    """Turns SIGTERM and Ctrl-C into a request that the loop honours between two steps.
+    """Turns SIGTERM, SIGUSR1 and Ctrl-C into a request that the loop honours between two steps.
 
-    The second signal acts as usual, for whoever cannot wait. Outside the main thread, where Python takes no
-    signal handlers, it never asks.
+    A signal that comes later acts as usual, for whoever cannot wait. Until REPEATS seconds after the first it
+    is taken for an echo: schedulers signal every process of a job, and torchrun passes on what it gets.
+    Outside the main thread, where Python takes no signal handlers, it never asks.
     """
+
+    REPEATS = 2.0
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self._asked_at = 0.0
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
                 self._before[number] = signal.signal(number, self._note)
         return self
 
@@ -34,8 +39,11 @@ class StopRequest:
         self._restore()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.signal = number
-        self._restore()
+        if self.signal is None:
+            self.signal, self._asked_at = number, time.monotonic()
+        elif time.monotonic() - self._asked_at > self.REPEATS:
+            self._restore()
+            signal.raise_signal(number)
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

@@ -19,6 +19,9 @@ class Task(nn.Module):
     Torch's, numpy's and Python's global generators are seeded anew before each call, by the run's seed, the
     step and the micro-batch's place in the global batch: dropout and the like need no care to be resumable.
 
+    Once in each process, after the first step, `forward` and backward run once more to count operations; what
+    they change in parameters' gradients, buffers and generators is undone.
+
     Layer-wise learning rates follow timm's conventions: define `group_matcher` (and `no_weight_decay`).
     What is not to be trained, saved or averaged (a frozen teacher) is best kept out of the module tree.
     """

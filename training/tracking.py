@@ -15,9 +15,11 @@ from ..foundation.progress import Progress, format_fields, format_seconds
 
 
 class Tracker(Protocol):
-    """Takes one record of numbers at a time; `step` and `samples` say where in the run."""
+    """Takes numbers and pictures; in `record` and `place`, `step` and `samples` say where in the run."""
 
     def log(self, record: dict[str, Any]) -> None: ...
+
+    def pictures(self, place: dict[str, Any], paths: list[Path]) -> None: ...
 
     def finish(self) -> None: ...
 
@@ -35,6 +37,9 @@ class JsonLines:
 
     def log(self, record: dict[str, Any]) -> None:
         append_json_line(self.path, record)
+
+    def pictures(self, place: dict[str, Any], paths: list[Path]) -> None:
+        pass  # they lie in the run folder
 
     def finish(self) -> None:
         pass
@@ -66,6 +71,11 @@ class Wandb:
     def log(self, record: dict[str, Any]) -> None:
         self.run.log(record)
 
+    def pictures(self, place: dict[str, Any], paths: list[Path]) -> None:
+        import wandb
+
+        self.run.log({**place, **{path.stem: wandb.Image(str(path)) for path in paths}})
+
     def finish(self) -> None:
         self.run.finish()
 
@@ -74,6 +84,7 @@ class Journal:
     """All that one run writes and says. In processes other than the main one (`enabled=False`), nothing."""
 
     NOT_ON_THE_BAR = ("step", "samples", "epoch", "images_per_second", "data_wait", "skipped_steps")
+    NOT_ON_THE_BAR += ("tflops", "mfu")
 
     def __init__(self, run_dir: Path, enabled: bool) -> None:
         self.run_dir, self.enabled = run_dir, enabled
@@ -111,10 +122,23 @@ class Journal:
         self.record(record)
         fields = {name: value for name, value in record.items() if name not in self.NOT_ON_THE_BAR}
         fields["wait"] = f"{record['data_wait']:.0%}"
+        if "mfu" in record:
+            fields["mfu"] = (
+                f"{record['mfu']:.1%}"  # last: the bar cuts off what a narrow window has no room for
+            )
         self.progress.update(0, **fields)
         speed = f"{record['images_per_second']:.1f} images/s"
+        if "tflops" in record:
+            speed += f"  {record['tflops']:.3g} TFLOP/s"
         left = format_seconds(self.progress.seconds_left or 0)
         self.write(f"step {record['step']}/{self.total_steps}  {format_fields(fields)}  {speed}  ETA {left}")
+
+    def pictures(self, place: dict[str, Any], paths: list[Path]) -> None:
+        """Pictures in the run folder, for the trackers and log.txt."""
+        for tracker in self.trackers:
+            tracker.pictures(place, paths)
+        if paths:
+            self.write(f"step {place['step']}: {', '.join(path.name for path in paths)} in {paths[0].parent}")
 
     def say(self, text: str) -> None:
         """Into log.txt and to whoever watches (a live bar makes room for it)."""
@@ -125,6 +149,7 @@ class Journal:
     def write(self, text: str) -> None:
         """Into log.txt only, with the time."""
         if self.enabled:
+            self.run_dir.mkdir(parents=True, exist_ok=True)  # words may come before the run does
             with (self.run_dir / "log.txt").open("a", encoding="utf-8") as stream:
                 stream.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {text}\n")
 

@@ -4,6 +4,7 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,11 +15,13 @@ from torch import nn
 from ..foundation import UserError
 from .checkpoint import Checkpoints, read_facts, read_state
 from .distributed import World, join_world
+from .flops import Utilisation, peak_tflops
 from .learner import Learner, LearnerConfig
 from .meter import Meter
 from .optimizer import ScheduleConfig, learning_rate
+from .pictures import Observe, draw
 from .randomness import seed_everything
-from .run_folder import as_plain, refuse_changes, write_config
+from .run_folder import as_plain, only_run_in, refuse_changes, write_config
 from .safeguards import NonFinitePolicy, StopRequest, samples_at_fault
 from .task import Batch, BatchSource, Task
 from .tracking import Journal
@@ -35,6 +38,7 @@ class TrainerConfig(LearnerConfig):
     log_every: int = Field(default=10, ge=1)  # steps
     checkpoint_every: int | None = Field(default=None, ge=1)  # steps; null: every epoch
     keep: int = Field(default=2, ge=1)  # newest checkpoints to keep, beside the best
+    observe_every: int | None = Field(default=None, ge=1)  # steps between pictures; null: none are drawn
     best: str = "loss"  # the metric that makes a checkpoint the best
     best_is: Literal["lowest", "highest"] = "lowest"
     trackers: list[Literal["wandb"]] = []  # beside metrics.jsonl
@@ -45,8 +49,9 @@ class TrainerConfig(LearnerConfig):
         return self.model_dump(mode="json", include=wanted, exclude={"optimizer": {"lr"}})
 
 
-FREE = ["epochs", "accumulation", "optimizer.lr", "schedule", "clip_norm", "precision", "compile", "device"]
-FREE += ["distributed", "log_every", "checkpoint_every", "keep", "best", "best_is", "trackers"]
+FREE = ["epochs", "accumulation", "optimizer.lr", "schedule", "clip_norm", "precision", "compile"]
+FREE += ["activation_checkpointing", "device", "distributed", "timeout", "log_every", "checkpoint_every"]
+FREE += ["keep", "observe_every", "best", "best_is", "trackers"]
 
 
 class Trainer:
@@ -57,6 +62,9 @@ class Trainer:
         world: the processes that train together; None joins them.
         evaluate: called with the (averaged) task, in eval mode, before every checkpoint and in every
             process; its numbers are logged, and `config.best` may name one.
+        observe: called like that every `config.observe_every` steps and at the end, with a micro-batch that
+            was just trained on and a folder to write pictures into; returns their paths. Every process calls
+            it, with its own micro-batch, because a forward may need them all; the main one's folder is kept.
 
     Attributes:
         learner: task, average and optimizer; `learner.weights()` is what to release.
@@ -73,14 +81,19 @@ class Trainer:
         *,
         world: World | None = None,
         evaluate: Evaluate | None = None,
+        observe: Observe | None = None,
     ) -> None:
-        self.source, self.config, self.run_dir, self.evaluate = source, config, Path(run_dir), evaluate
-        self.world = world if world is not None else join_world(config.device)
+        if config.observe_every is not None and observe is None:
+            raise UserError("observe_every is set, but this task has no pictures to show (use null)")
+        self.source, self.config, self.run_dir = source, config, Path(run_dir)
+        self.evaluate, self.observe = evaluate, observe
+        self.world = world if world is not None else join_world(config.device, config.timeout)
         self.steps_per_epoch = _count_steps(source, config, self.world)
         self.total_steps = self.steps_per_epoch * config.epochs
         self.description = as_plain(description)
         self.learner = Learner(task, config, self.world)
         self.meter = Meter(self.world)
+        self.utilisation: Utilisation | None = None
         self.policy = NonFinitePolicy()
         self.checkpoints = Checkpoints(self.run_dir / "checkpoints", config.keep, config.best, config.best_is)
         self.journal = Journal(self.run_dir, enabled=self.world.is_main)
@@ -92,9 +105,14 @@ class Trainer:
     def fit(self) -> dict[str, Any]:
         """Train to the end and return a summary; at once, if an earlier run got there.
 
-        Raises UserError (settings changed, disk full, loss not finite, checkpoints damaged), and SystemExit
-        after SIGTERM or Ctrl-C, once everything is saved.
+        Raises UserError (settings changed, folder in use, disk full, loss not finite, checkpoints damaged),
+        and SystemExit after SIGTERM, SIGUSR1 or Ctrl-C, once everything is saved.
         """
+        with ExitStack() as held:
+            self.world.on_main(lambda: held.enter_context(only_run_in(self.run_dir)))
+            return self._fit()
+
+    def _fit(self) -> dict[str, Any]:
         self._resume()
         if self.step >= self.total_steps:
             self.journal.say(f"{self.run_dir}: already finished ({self.step} of {self.total_steps} steps)")
@@ -102,6 +120,7 @@ class Trainer:
         settings = {**self.description, "training": self.config.model_dump(mode="json")}
         size, wandb = self.config.batch_size, "wandb" in self.config.trackers
         checkpoint_every = self.config.checkpoint_every or self.steps_per_epoch
+        observe_every = self.config.observe_every
         with (
             StopRequest() as stop,
             self.journal.open(self.step, self.total_steps, size, self.run_id, settings, wandb),
@@ -111,15 +130,20 @@ class Trainer:
             batches = self.source.batches(self.step * size)
             self.learner.task.train()
             self.meter.restart_clock()
+            first = self.step + 1
             while self.step < self.total_steps:
-                stopping = self._train_step(batches, asked_to_stop=stop.signal is not None)
+                batch, stopping = self._train_step(batches, asked_to_stop=stop.signal is not None)
                 done = self.step == self.total_steps
+                if self.step == first:
+                    self._measure(batch)
                 if done or self.step % self.config.log_every == 0:
                     self._log()
                 if done or stopping or self.step % checkpoint_every == 0:
                     self._checkpoint()
                 if stopping and not done:
                     self._leave(stop.signal or signal.SIGTERM)
+                if observe_every and (done or self.step % observe_every == 0):
+                    self._observe(batch)
         return self.summary()
 
     def summary(self) -> dict[str, Any]:
@@ -134,10 +158,11 @@ class Trainer:
             "metrics": self.metrics,
         }
 
-    def _train_step(self, batches: Iterator[Batch], asked_to_stop: bool) -> bool:
-        """One optimizer step; returns whether any process was asked to stop."""
+    def _train_step(self, batches: Iterator[Batch], asked_to_stop: bool) -> tuple[Batch, bool]:
+        """One optimizer step; returns its last micro-batch and whether any process was asked to stop."""
         began = time.perf_counter()
         count = self.config.accumulation
+        batch: Batch = {}
         indices, parts = [], []
         for position in range(count):
             batch = self.meter.next(batches)
@@ -163,7 +188,7 @@ class Trainer:
         self.seconds += time.perf_counter() - began
         self.meter.count(self.config.batch_size)
         self.journal.advance(self.config.batch_size)
-        return stopping
+        return batch, stopping
 
     def _learning_rate(self, step: int) -> float:
         warmup = round(self.config.schedule.warmup_epochs * self.steps_per_epoch)
@@ -176,7 +201,39 @@ class Trainer:
     def _log(self) -> None:
         self.metrics = self.meter.read()
         rate = self._learning_rate(self.step - 1)
-        self.journal.log({**self._place(), **self.metrics, "lr": rate, "skipped_steps": self.policy.skipped})
+        record = {**self._place(), **self.metrics, "lr": rate, "skipped_steps": self.policy.skipped}
+        if self.utilisation is not None:
+            record |= self.utilisation.at(self.metrics["images_per_second"])
+        self.journal.log(record)
+
+    def _measure(self, batch: Batch) -> None:
+        """Count what a step takes. A figure for the log, so that a failure is told and no more."""
+        flops, fault = None, ""
+        with self.meter.off_the_clock():
+            try:
+                flops = self.learner.count_flops(batch)
+            except Exception as error:
+                fault = str(error).splitlines()[0] if str(error) else type(error).__name__
+            peak = peak_tflops(self.world.device, self.config.precision)
+            found = self.world.gather((flops, peak, fault))
+        counts, peaks, faults = zip(*found)
+        if None in counts:
+            self.journal.say(f"operations are not counted, so no tflops: {next(filter(None, faults))}")
+            return
+        total = None if None in peaks else sum(peaks)
+        self.utilisation = Utilisation(sum(counts) * self.config.accumulation / self.config.batch_size, total)
+
+    def _observe(self, batch: Batch) -> None:
+        """Have pictures drawn of the micro-batch just trained on."""
+        assert self.observe is not None
+        folder = self.run_dir / "pictures" / f"step-{self.step:06d}"
+        with self.meter.off_the_clock():
+            try:
+                averaged, batch = self.learner.averaged, self.learner.to_device(batch)
+                self.journal.pictures(self._place(), draw(self.observe, averaged, batch, folder, self.world))
+            except OSError as error:
+                self.journal.say(f"{folder}: pictures cannot be written: {error}")
+        self.learner.task.train()
 
     def _checkpoint(self) -> None:
         """Evaluate, then save."""
@@ -204,7 +261,7 @@ class Trainer:
 
     def _resume(self) -> None:
         """Take over the newest sound checkpoint, if the settings it depends on are still the same."""
-        folder = self.world.on_main(self._find_checkpoint)
+        folder = self.world.on_main(lambda: self.checkpoints.newest(self.journal.say))
         if folder is None:
             return
         facts = read_facts(folder)
@@ -215,13 +272,6 @@ class Trainer:
         self.meter.restore(facts["meter"])
         self.policy.restore(facts["non_finite"])
         self.journal.say(f"{self.run_dir}: going on from step {self.step} of {self.total_steps}")
-
-    def _find_checkpoint(self) -> Path | None:
-        try:
-            self.run_dir.mkdir(parents=True, exist_ok=True)
-            return self.checkpoints.newest(self.journal.say)
-        except OSError as error:
-            raise UserError(f"{self.run_dir}: cannot be used as a run folder: {error}") from error
 
     def _settings_to_keep(self) -> dict[str, Any]:
         return {**self.description, "training": self.config.pinned()}

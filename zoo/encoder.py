@@ -71,19 +71,24 @@ class Encoder(nn.Module):
 
 
 def load_encoder(
-    spec: str | Path, random: bool = False, image_size: int | None = None, seed: int = 0
+    spec: str | Path,
+    random: bool = False,
+    image_size: int | None = None,
+    seed: int = 0,
+    drop_path: float = 0.0,
 ) -> Encoder:
     """The encoder that `spec` names, in eval mode on the CPU.
 
     `spec` is a release folder (or the `encoder.json` in it), or `timm:NAME[:IMAGE_SIZE][@FILE.safetensors]`:
     with FILE its weights are loaded strictly (position embeddings resampled to the image size), without FILE
     timm downloads its own. `random=True` gives the same architecture untrained, drawn from `seed`; no weights
-    are then read. `image_size` overrides that of a timm model. Raises UserError for anything missing.
+    are then read. `image_size` overrides that of a timm model. `drop_path` is timm's `drop_path_rate`, for
+    training. Raises UserError for anything missing.
     """
     if match := TIMM_SPEC.fullmatch(str(spec)):
         size = image_size or (int(match["size"]) if match["size"] else None)
         file = Path(match["file"]).expanduser() if match["file"] else None
-        return _timm_encoder(match["name"], size, file, random, seed).eval()
+        return _timm_encoder(match["name"], size, file, random, seed, drop_path).eval()
     folder = Path(spec).expanduser()
     if folder.name == DESCRIPTION_NAME:
         folder = folder.parent
@@ -97,7 +102,8 @@ def load_encoder(
         description, state_dict = read_release(folder)
     with _seeded(seed):
         try:
-            trunk = build_trunk(description.architecture.arguments, description.architecture.positions)
+            arguments = {**description.architecture.arguments, "drop_path_rate": drop_path}
+            trunk = build_trunk(arguments, description.architecture.positions)
         except (TypeError, ValueError, AssertionError) as error:
             raise UserError(
                 f"{folder / DESCRIPTION_NAME}: timm cannot build this architecture ({error})"
@@ -115,13 +121,17 @@ def load_encoder(
     ).eval()
 
 
-def _timm_encoder(name: str, size: int | None, file: Path | None, random: bool, seed: int) -> Encoder:
+def _timm_encoder(
+    name: str, size: int | None, file: Path | None, random: bool, seed: int, drop_path: float
+) -> Encoder:
     if not timm.is_model(name):
         near = timm.list_models(f"*{name.split('.')[0][:12]}*")[:3]
         hint = f"; near: {', '.join(near)}" if near else ""
         raise UserError(f"timm:{name}: timm {timm.__version__} has no such model{hint}")
     download = file is None and not random
     options: dict[str, Any] = {"num_classes": 0, "pretrained": download}
+    if drop_path:
+        options["drop_path_rate"] = drop_path
     with _seeded(seed):
         try:
             sized: dict[str, Any] = {"img_size": size} if size else {}

@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -81,10 +81,14 @@ def read_index(tar: Path | str) -> np.ndarray:
     return index
 
 
-def read_records(tar: Path | str) -> Iterator[dict[str, Any]]:
-    """The records of a shard in order, without reading its images; behind a URL small ones are read along."""
+def read_records(tar: Path | str, places: Collection[int] | None = None) -> Iterator[dict[str, Any]]:
+    """The records of a shard, or those at some `places`, in order, without reading its images; behind a URL
+    small ones are read along."""
+    index = read_index(tar)
+    if places is not None:
+        index = index[sorted(places)]
     if isinstance(tar, str):
-        stretches = _stretches((at, at + size) for _, _, at, size in read_index(tar).tolist())
+        stretches = _stretches((at, at + size) for _, _, at, size in index.tolist())
         while group := list(islice(stretches, STRETCHES_AT_ONCE)):
             contents = read_ranges(tar, [each[0][0] for each in group], [each[-1][1] for each in group])
             for stretch, content in zip(group, contents):
@@ -92,7 +96,7 @@ def read_records(tar: Path | str) -> Iterator[dict[str, Any]]:
                 yield from (json.loads(content[start - first : end - first]) for start, end in stretch)
         return
     with tar.open("rb") as stream:
-        for _, _, offset, size in read_index(tar).tolist():
+        for _, _, offset, size in index.tolist():
             stream.seek(offset)
             yield json.loads(stream.read(size))
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -94,11 +95,13 @@ def find_leaks(shards: Iterable[tuple[Path, str, np.ndarray]]) -> Leaks:
     return Leaks(len(leaks), ours, copies, tuple(named[:NAMED_LEAKS]))
 
 
-def _identities(tars: list[Path], wanted: set[tuple[int, int]]) -> dict[tuple[int, int], tuple[str, bool]]:
+def _identities(
+    tars: list[Path | str], wanted: set[tuple[int, int]]
+) -> dict[tuple[int, int], tuple[str, bool]]:
     """(id, whether the split is the dataset's own) of samples given as (shard, place)."""
     found = {}
-    for shard in sorted({shard for shard, _ in wanted}):
-        for place, record in enumerate(read_records(tars[shard])):
-            if (shard, place) in wanted:
-                found[shard, place] = (record["id"], "split" in record["source"])
+    for shard, group in groupby(sorted(wanted), key=itemgetter(0)):
+        places = [place for _, place in group]
+        for place, record in zip(places, read_records(tars[shard], places)):
+            found[shard, place] = (record["id"], "split" in record["source"])
     return found

@@ -306,9 +306,11 @@ def checked(loader: Iterable[Batch | Failure]) -> Iterator[Batch]:
         ) from error
 
 
-def start_worker(number: int) -> None:
-    """Ctrl-C is for the main process to handle; it ends its workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def start_worker(worker: int) -> None:
+    """Signals are for the main process to handle, which ends its workers: torchrun and Slurm send them to
+    all, and a run that is asked to stop still needs its batches until it has saved."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def unchanged(batch: Any) -> Any:

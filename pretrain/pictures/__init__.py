@@ -25,8 +25,7 @@ def observe(task: UniEmoX, batch: dict[str, Any], folder: Path) -> list[Path]:
 
     attention.png always; reconstructions.png and similarities.png where a loss is about them (else the
     decoder or the student's embedding is untrained). Masks are those of the batch's seeds, which differ in
-    each epoch; the same batch gives the same pictures. Not for a model in pieces (FSDP): parts of it are
-    called one by one.
+    each epoch; the same batch gives the same pictures.
     """
     device = next(task.model.parameters()).device
     few = {name: _first(column, device) for name, column in batch.items()}

@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from vemo.evaluation.bootstrap import intervals, paired_differences
+from vemo.evaluation.bootstrap import difference_of, interval_of, intervals, paired_differences
+from vemo.evaluation.metrics import ccc
 
 
 def simulated(count: int, accuracy: float, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
@@ -75,3 +76,36 @@ def test_deterministic_by_seed() -> None:
     labels, predictions = simulated(100, 0.5, torch.Generator().manual_seed(6))
     assert intervals(labels, predictions, 3, seed=1) == intervals(labels, predictions, 3, seed=1)
     assert intervals(labels, predictions, 3, seed=1) != intervals(labels, predictions, 3, seed=2)
+
+
+def test_any_score_is_resampled_as_accuracy_is() -> None:
+    """The mean of hits is the accuracy: same resamples, same interval, same p."""
+    labels, predictions = simulated(120, 0.6, torch.Generator().manual_seed(7))
+    baseline = predictions.roll(1)
+    groups = torch.arange(120) // 3 * 10
+    hits, others = ((each == labels).double() for each in (predictions, baseline))
+    options = {"groups": groups, "resamples": 500, "seed": 3}
+    found = interval_of(lambda rows: float(hits[rows].mean()), 120, **options)
+    expected = intervals(labels, predictions, 3, **options)["accuracy"]
+    assert (found.value, found.low, found.high) == pytest.approx(
+        (expected.value, expected.low, expected.high), abs=1e-6
+    )
+    gap = difference_of(
+        lambda rows: float(hits[rows].mean()), lambda rows: float(others[rows].mean()), 120, **options
+    )
+    pair = paired_differences(labels, predictions, baseline, 3, **options)["accuracy"]
+    assert (gap.value, gap.low, gap.high, gap.p) == pytest.approx((pair.value, pair.low, pair.high, pair.p))
+
+
+def test_scores_that_are_no_means_have_intervals_too() -> None:
+    generator = torch.Generator().manual_seed(8)
+    targets = torch.randn(200, generator=generator)
+    near, far = (targets + spread * torch.randn(200, generator=generator) for spread in (0.5, 1.5))
+    first, second = (lambda rows, said=each: ccc(targets[rows], said[rows]) for each in (near, far))
+    found = interval_of(first, 200, resamples=300)
+    assert found.value == ccc(targets, near)
+    assert found.low < found.value < found.high
+    assert difference_of(first, second, 200, resamples=300).beyond
+    assert not difference_of(first, first, 200, resamples=300).beyond
+    with pytest.raises(ValueError, match="groups: 3 for 200 samples"):
+        interval_of(first, 200, groups=torch.arange(3))

@@ -1,5 +1,7 @@
 """Several processes train what one does."""
 
+import os
+import signal
 import subprocess
 import sys
 
@@ -7,7 +9,15 @@ import pytest
 import torch
 import toy_runs
 from torch import nn
-from toy_runs import assert_same_weights, run_toy, toy_config, toy_trainer
+from toy_runs import (
+    assert_same_weights,
+    run_toy,
+    start_toys,
+    toy_config,
+    toy_trainer,
+    wait_for_line,
+    what_it_said,
+)
 from vemo.foundation import UserError
 from vemo.training.distributed import World, join_world, resolve_mode, shard
 
@@ -25,6 +35,28 @@ def test_two_ranks_with_half_the_batch_are_one_rank_with_accumulation(one, tmp_p
     said = run_toy(tmp_path / "two", "ema=0.9", f"distributed={mode}", processes=2)
     assert_same_weights(one, tmp_path / "two", tolerance=1e-6)
     assert "192/192 images" in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["ddp", "fsdp2"])
+def test_compiled_and_recomputed_is_the_same(tmp_path, mode):
+    settings = ("ema=0.9", "compile=true", "activation_checkpointing=true", f"distributed={mode}")
+    run_toy(tmp_path / "two", *settings, processes=2, TOY_DROPOUT="0")
+    run_toy(tmp_path / "one", "ema=0.9", "accumulation=2", TOY_DROPOUT="0")
+    assert_same_weights(tmp_path / "one", tmp_path / "two", tolerance=1e-6)
+    # Under fsdp2 torch would without a word compile nothing, were the task compiled as a whole.
+    assert int((tmp_path / "two.graphs").read_text()) == {"ddp": 1, "fsdp2": 2}[mode]
+
+
+def test_a_process_that_hangs_is_noticed(tmp_path):
+    run = tmp_path / "run"
+    main, other = start_toys(run, "epochs=100", "log_every=1", "timeout=0.05", processes=2, TOY_PAUSE="0.05")
+    wait_for_line(run / "metrics.jsonl", 2)
+    os.kill(other.pid, signal.SIGSTOP)
+    main.join(60)
+    os.kill(other.pid, signal.SIGKILL)
+    assert main.exitcode == 1
+    assert "Timed out waiting" in what_it_said(run)
 
 
 def test_two_ranks_with_accumulation_are_one_rank_with_more(tmp_path):

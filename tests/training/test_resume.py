@@ -7,27 +7,18 @@ import signal
 import time
 
 import pytest
-from toy_runs import assert_same_weights, run_toy, start_toy, toy_config, toy_trainer, what_it_said
+from toy_runs import (
+    assert_same_weights,
+    curve,
+    run_toy,
+    start_toy,
+    toy_config,
+    toy_trainer,
+    wait_for_line,
+    what_it_said,
+)
 from vemo.foundation import UserError
-from vemo.foundation.files import read_json_lines
-
-
-def wait_for_line(path, count: int, seconds: float = 120) -> None:
-    """Until `path` has that many lines."""
-    deadline = time.monotonic() + seconds
-    while not path.exists() or path.read_bytes().count(b"\n") < count:
-        assert time.monotonic() < deadline, f"{path} never had {count} lines"
-        time.sleep(0.005)
-
-
-def curve(run_dir) -> list[dict]:
-    """metrics.jsonl without what the clock decides."""
-    timed = ("images_per_second", "data_wait")
-    return [
-        {name: value for name, value in record.items() if name not in timed}
-        for record in read_json_lines(run_dir / "metrics.jsonl")
-    ]
-
+from vemo.training.safeguards import StopRequest
 
 SETTINGS = ("epochs=6", "ema=0.9", "checkpoint_every=5", "log_every=3", "accumulation=2")
 
@@ -49,7 +40,7 @@ def test_killed_at_random_steps_is_never_killed_bit_for_bit(tmp_path):
     assert curve(tmp_path / "killed") == curve(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
 def test_a_signal_saves_and_leaves(tmp_path, number):
     run_toy(tmp_path / "whole", *SETTINGS)
     process = start_toy(tmp_path / "stopped", *SETTINGS, TOY_PAUSE="0.02")
@@ -63,6 +54,30 @@ def test_a_signal_saves_and_leaves(tmp_path, number):
     run_toy(tmp_path / "stopped", *SETTINGS)
     assert_same_weights(tmp_path / "whole", tmp_path / "stopped")
     assert curve(tmp_path / "stopped") == curve(tmp_path / "whole")
+
+
+def test_an_echo_of_the_signal_does_not_cut_the_saving_short(tmp_path):
+    """Slurm may signal torchrun and its workers, and torchrun passes on what it gets."""
+    process = start_toy(tmp_path / "stopped", *SETTINGS, TOY_PAUSE="0.1")
+    wait_for_line(tmp_path / "stopped" / "metrics.jsonl", 1)
+    for _ in range(3):
+        os.kill(process.pid, signal.SIGTERM)
+        time.sleep(0.02)
+    process.join(60)
+    assert process.exitcode == 128 + signal.SIGTERM
+    assert "SIGTERM: saved at step " in what_it_said(tmp_path / "stopped")
+
+
+def test_a_later_signal_acts_as_usual(monkeypatch):
+    monkeypatch.setattr(StopRequest, "REPEATS", 0.05)
+    with StopRequest() as stop:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+        assert stop.signal == signal.SIGTERM
+        time.sleep(0.1)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 def test_a_run_goes_on_with_other_accumulation_and_on_other_numbers_of_processes(tmp_path):
@@ -124,8 +139,8 @@ def test_changed_sections_are_refused_by_key_with_both_values(tmp_path):
         "  training.optimizer.weight_decay: was 0.05, now 0.5\n"
         '  data.shards: was absent, now "elsewhere"\n'
         "  (use another run folder to start afresh; when resuming you may change epochs, accumulation, "
-        "optimizer.lr, schedule, clip_norm, precision, compile, device, distributed, log_every, "
-        "checkpoint_every, keep, best, best_is, trackers)"
+        "optimizer.lr, schedule, clip_norm, precision, compile, activation_checkpointing, device, "
+        "distributed, timeout, log_every, checkpoint_every, keep, observe_every, best, best_is, trackers)"
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from vemo.training.safeguards import NonFinitePolicy
 def test_the_run_folder(tmp_path):
     toy_trainer(tmp_path, toy_config("log_every=4", "schedule.warmup_epochs=1")).fit()
     assert {path.name for path in tmp_path.iterdir()} == {
+        ".lock",
         "checkpoints",
         "config.yaml",
         "log.txt",
@@ -32,11 +34,19 @@ def test_the_run_folder(tmp_path):
     assert records[2]["epoch"] == 1.5
     assert records[0]["lr"] == pytest.approx(0.5e-3)
     expected = {"step", "samples", "epoch", "loss", "absolute", "gradient_norm", "lr", "skipped_steps"}
-    assert set(records[0]) == expected | {"images_per_second", "data_wait"}
+    assert set(records[0]) == expected | {"images_per_second", "data_wait", "tflops"}
     lines = (tmp_path / "log.txt").read_text().splitlines()
     assert len(lines) == 6
     assert "step 24/24  loss " in lines[-1]
-    assert "images/s  ETA 0:00:00" in lines[-1]
+    assert re.search(r"images/s  \S+ TFLOP/s  ETA 0:00:00$", lines[-1])
+
+
+def test_something_may_be_said_before_the_run_begins(tmp_path, capsys):
+    trainer = toy_trainer(tmp_path / "new" / "run", toy_config("epochs=1"))
+    trainer.journal.say("starting from afar")
+    assert "starting from afar" in capsys.readouterr().err
+    trainer.fit()
+    assert "starting from afar" in (tmp_path / "new" / "run" / "log.txt").read_text()
 
 
 def test_the_loss_falls(tmp_path):

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 from vemo.foundation import UserError
 from vemo.foundation.config import load_config
+from vemo.foundation.files import read_json_lines
 from vemo.training import Task, Trainer, TrainerConfig, join_world, leave_world, seed_everything
 from vemo.training.checkpoint import Checkpoints
 
@@ -48,10 +49,14 @@ class ToySource:
         self.samples_per_epoch = samples // config.batch_size * config.batch_size
         self.config, self.world, self.poisoned = config, world, poisoned
         self.pause = float(os.environ.get("TOY_PAUSE", 0))
+        self.dies_at = os.environ.get("TOY_DIES_AT")  # RANK:SAMPLES, in the first life only
 
     def batches(self, start: int) -> Iterator[dict]:
         whole, parts = self.config.batch_size, self.config.accumulation * self.world.size
         while True:
+            first_life = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0"
+            if first_life and self.dies_at == f"{self.world.rank}:{start}":
+                os.kill(os.getpid(), signal.SIGKILL)
             epoch, offset = divmod(start, self.samples_per_epoch)
             order = np.random.default_rng([self.config.seed, epoch]).permutation(self.samples_per_epoch)
             pieces = torch.from_numpy(order[offset : offset + whole]).chunk(parts)
@@ -74,12 +79,41 @@ def toy_config(*overrides: str) -> TrainerConfig:
     return load_config(TrainerConfig, None, ["device=cpu", "batch_size=8", "epochs=3", *overrides])
 
 
-def toy_trainer(run_dir, config, *, task=ToyTask, poisoned=(), description=None, evaluate=None) -> Trainer:
-    world = join_world(config.device)
+def look(task, batch, folder: Path) -> list[Path]:
+    """A "picture" of numbers: made by parts of the task on their own, and with random numbers drawn."""
+    torch.rand(1)
+    hidden = task.blocks[0](batch["x"]) @ task.blocks[1][0].weight
+    path = folder / "hidden.png"
+    path.write_text(str(float(task.head(hidden).sum() + task(batch)["loss"])))
+    return [path]
+
+
+def toy_trainer(
+    run_dir, config, *, task=ToyTask, poisoned=(), description=None, evaluate=None, observe=look
+) -> Trainer:
+    world = join_world(config.device, config.timeout)
     seed_everything(config.seed)
     source = ToySource(config, world, poisoned=poisoned)
     description = description if description is not None else {"model": {"width": 8}, "data": {"samples": 64}}
-    return Trainer(task(), source, config, Path(run_dir), description, world=world, evaluate=evaluate)
+    hooks = {"evaluate": evaluate, "observe": observe}
+    return Trainer(task(), source, config, Path(run_dir), description, world=world, **hooks)
+
+
+def wait_for_line(path, count: int, seconds: float = 120) -> None:
+    """Until `path` has that many lines."""
+    deadline = time.monotonic() + seconds
+    while not path.exists() or path.read_bytes().count(b"\n") < count:
+        assert time.monotonic() < deadline, f"{path} never had {count} lines"
+        time.sleep(0.005)
+
+
+def curve(run_dir) -> list[dict]:
+    """metrics.jsonl without what the clock decides."""
+    timed = ("images_per_second", "data_wait", "tflops")
+    return [
+        {name: value for name, value in record.items() if name not in timed}
+        for record in read_json_lines(run_dir / "metrics.jsonl")
+    ]
 
 
 # Starting Python and torch takes seconds; a process forked from one that has them, none.
@@ -104,15 +138,24 @@ def what_it_said(run_dir: Path, rank: int = 0) -> str:
     return Path(f"{run_dir}.said-{rank}").read_text()
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def start_toys(run_dir: Path, *overrides: str, processes: int, **environment: str) -> list[BaseProcess]:
+    """Train in that many processes, as torchrun would."""
+    world = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    world |= environment
+    return [start_toy(run_dir, *overrides, **world, RANK=str(rank)) for rank in range(processes)]
+
+
 def run_toy(
     run_dir: Path, *overrides: str, processes: int = 1, expected_exit: int = 0, **environment: str
 ) -> str:
-    """Train to the end in that many processes, as torchrun would; returns what the first one said."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    world = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, **environment}
-    started = [start_toy(run_dir, *overrides, **world, RANK=str(rank)) for rank in range(processes)]
+    """Train to the end in that many processes; returns what the first one said."""
+    started = start_toys(run_dir, *overrides, processes=processes, **environment)
     for rank, process in enumerate(started):
         process.join(300)
         assert process.exitcode == expected_exit, what_it_said(run_dir, rank)
@@ -164,6 +207,8 @@ def train(run_dir: Path, *overrides: str) -> None:
         weights = trainer.learner.weights()
         if trainer.world.is_main:
             torch.save(weights, Path(run_dir) / "weights.pt")
+            graphs = torch._dynamo.utils.counters["stats"]["unique_graphs"] if trainer.config.compile else 0
+            Path(f"{run_dir}.graphs").write_text(str(graphs))
     except UserError as error:
         sys.exit(f"error: {error}")
     finally:

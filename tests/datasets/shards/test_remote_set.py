@@ -1,5 +1,6 @@
 """Shard sets behind URLs: the bytes of a local build, whatever dies on the way."""
 
+import errno
 import os
 import pickle
 import shutil
@@ -16,6 +17,7 @@ import pytest
 import yaml
 from vemo.datasets.remote import places
 from vemo.datasets.shards import BuildConfig, build, layout, remote_set, stats, verify
+from vemo.datasets.shards.tar import TarShard
 from vemo.datasets.shards.worker import cached_reader
 from vemo.foundation.errors import UserError
 
@@ -317,6 +319,17 @@ def test_what_goes_wrong_there_is_one_line(
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     assert message in done.stderr.splitlines()[-1] and "s3://" in done.stderr.splitlines()[-1]
+
+
+def test_a_full_scratch_disk_is_one_line(make_folder, remote_config, memory, get, monkeypatch) -> None:
+    def full(self, *arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    config = remote_config(make_folder(9), memory)
+    monkeypatch.setattr(TarShard, "finish", full)
+    with pytest.raises(UserError, match=r"scratch/\S+\.tar: cannot be written: No space left on device"):
+        build(config)
+    assert list(get(f"{memory}/set")) == [".build/begun.json"] and not left_in(config.scratch)
 
 
 def test_a_scratch_disk_that_cannot_be_written(make_folder, remote_config, memory, tmp_path) -> None:

@@ -1,16 +1,18 @@
 """Roots that are elsewhere or packed: readers see a folder, and the set does not know the difference."""
 
 import contextlib
-import functools
 import http.server
 import io
 import tarfile
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
-from vemo.datasets.shards import BuildConfig, build
+from vemo.datasets.remote import local_folder
+from vemo.datasets.shards import BuildConfig, build, source
+from vemo.datasets.sidecars import HashesConfig, write_hashes
 from vemo.datasets.stream import ShardSet
 from vemo.datasets.synthetic import SynthesizeConfig, synthesize
 from vemo.foundation.config import load_config
@@ -36,9 +38,7 @@ def serving(folder: Path) -> Iterator[str]:
         def log_message(self, *arguments) -> None:
             pass
 
-    with http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(Quiet, directory=folder)
-    ) as server:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -113,19 +113,31 @@ def test_a_generic_reader_is_not_second_guessed(make_folder, tmp_path, config_of
 
 @pytest.mark.parametrize("store", ["memory", "web"])
 def test_a_shard_set_elsewhere(images, config_of, tmp_path, put, request, store) -> None:
-    source = config_of(images, "source")
-    build(source)
-    ShardSet(Path(source.out))
-    (Path(source.out) / "overrides.jsonl").write_text("")
+    whole = config_of(images, "source")
+    build(whole)
+    (Path(whole.out) / "overrides.jsonl").write_text("")
     small = {"kind": "shards", "short_side": 16}
-    expected = files_of(config_of(source.out, "here", **small))
+    expected = files_of(config_of(whole.out, "here", **small))
     if store == "memory":
         url = f"{request.getfixturevalue(store)}/set"
-        put(Path(source.out), url)
+        put(Path(whole.out), url)
         assert files_of(config_of(url, "there", **small)) == expected
     else:
-        with serving(Path(source.out)) as url:
+        with serving(Path(whole.out)) as url:
             assert files_of(config_of(url, "there", **small)) == expected
+
+
+def test_sidecars_of_a_shard_set_on_a_web_server(images, config_of, tmp_path) -> None:
+    """Those that were asked for; the set's own list and theirs say which files there are."""
+    out = Path(build(config_of(images, "source")).out)
+    for name in ("asked-for", "other"):
+        write_hashes(HashesConfig(shards=out, name=name, workers=0))
+    with serving(out) as url:
+        listing = partial(source._files_of_set, url, ["asked-for"])
+        folder = local_folder(url, tmp_path / "mirror", listing=listing)
+    assert [path.name for path in (folder / "sidecars").iterdir()] == ["asked-for"]
+    there, here = (ShardSet(place, sidecars=["asked-for"]) for place in (folder, out))
+    assert there.fingerprint == here.fingerprint and there.record("train", 0) == here.record("train", 0)
 
 
 def test_text_on_the_command_line_stays_a_url(tmp_path) -> None:

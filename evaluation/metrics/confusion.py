@@ -2,22 +2,27 @@
 
 Conventions, stated once: rows of a confusion matrix are the reference, columns the prediction. Macro-F1 and
 UAR are plain means over the classes that *occur in the reference*: a class that nobody labelled cannot be got
-right, and a class that occurs but is never predicted counts as 0. (torchmetrics also averages classes that
-were only predicted; the two agree whenever every class of the space occurs.)
+right, and a class that occurs but is never predicted counts as 0. (scikit-learn's and torchmetrics' macro-F1
+also average classes that were only predicted, as 0; all agree whenever every class of the space occurs.)
 """
 
 import torch
 from torch import Tensor
-from torchmetrics.functional.classification import multiclass_confusion_matrix
+
+from .inputs import class_numbers, same_length
 
 SCORES = ("accuracy", "macro_f1", "uar")
 
 
 def confusion_matrix(labels: Tensor, predictions: Tensor, classes: int) -> Tensor:
-    """Counts int64 [classes, classes]; `labels` and `predictions` are int64 [N] in [0, classes)."""
-    if classes == 1:  # torchmetrics asks for at least two
-        return torch.tensor([[len(labels)]])
-    return multiclass_confusion_matrix(predictions, labels, num_classes=classes)
+    """Counts int64 [classes, classes]; `labels` and `predictions` are int64 [N] in [0, classes).
+
+    No samples give zeros. Raises ValueError for classes outside the range and for unequal lengths.
+    """
+    same_length(labels=labels, predictions=predictions)
+    cells = class_numbers("labels", labels, classes) * classes
+    cells += class_numbers("predictions", predictions, classes)
+    return torch.bincount(cells, minlength=classes * classes).view(classes, classes)
 
 
 def scores(confusion: Tensor) -> dict[str, Tensor]:

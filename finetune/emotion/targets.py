@@ -1,0 +1,192 @@
+"""What a record has to teach each kind of head: fixed shapes, and a mark where it is silent.
+
+The objects here are small and pickle: a stream's view carries them into workers. They read `labels` and
+`vad`, which a sample and each of its persons (EMOTIC, HECO) have alike, so either can be handed in. Labels of
+another space count once the stream has derived the head's own (`spaces`); what the label map calls ambiguous
+or dropped is absent then.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from ...datasets.taxonomy import class_index, distribution, label_space
+from ...evaluation.metrics import polarities
+from ...foundation.errors import UserError
+from .config import (
+    DistributionConfig,
+    HeadConfig,
+    HierarchicalConfig,
+    MultilabelConfig,
+    VadConfig,
+)
+
+Record = Mapping[str, Any]
+ABSENT = -1
+POLARITIES = 2  # negative, positive
+
+
+class Targets(Protocol):
+    """`target_NAME` of a record, and for some kinds `target_NAME.…` (a name has no dot)."""
+
+    @property
+    def name(self) -> str: ...
+
+    def __call__(self, record: Record) -> dict[str, Any]: ...
+
+    def count(self, record: Record) -> np.ndarray | None:
+        """What the record adds to the counts of the classes, [C]; None: it has no target."""
+        ...
+
+
+@dataclass(frozen=True)
+class ClassTarget:
+    """A class as int, −1 where there is none: the largest of votes or shares, unless it is tied."""
+
+    name: str
+    space: str
+
+    def __call__(self, record: Record) -> dict[str, Any]:
+        place = class_index(record, label_space(self.space))
+        return {f"target_{self.name}": ABSENT if place is None else place}
+
+    def count(self, record: Record) -> np.ndarray | None:
+        place = class_index(record, label_space(self.space))
+        return None if place is None else np.arange(len(label_space(self.space))) == place
+
+
+@dataclass(frozen=True)
+class ShareTarget:
+    """Shares of the classes, float32 [C] that sum to 1, or all NaN; `with_classes`: a class is one of 1."""
+
+    name: str
+    space: str
+    with_classes: bool
+
+    def __call__(self, record: Record) -> dict[str, Any]:
+        space = label_space(self.space)
+        label = (record.get("labels") or {}).get(self.space) or {}
+        shares = distribution(record, space) if self.with_classes or "class" not in label else None
+        return {f"target_{self.name}": _row(shares, len(space))}
+
+    def count(self, record: Record) -> np.ndarray | None:
+        row = self(record)[f"target_{self.name}"]
+        return None if np.isnan(row).any() else row
+
+
+@dataclass(frozen=True)
+class SetTarget:
+    """Which classes are there, int8 [C] of 0 and 1, or all −1 where the record has no `classes`."""
+
+    name: str
+    space: str
+
+    def __call__(self, record: Record) -> dict[str, Any]:
+        space = label_space(self.space)
+        classes = ((record.get("labels") or {}).get(self.space) or {}).get("classes")
+        row = np.full(len(space), ABSENT if classes is None else 0, np.int8)
+        row[[space.index(name) for name in classes or ()]] = 1
+        return {f"target_{self.name}": row}
+
+    def count(self, record: Record) -> np.ndarray | None:
+        row = self(record)[f"target_{self.name}"]
+        return None if (row == ABSENT).any() else row
+
+
+@dataclass(frozen=True)
+class AxisTarget:
+    """Numbers in [−1, 1], float32 [axes], NaN for each that is not known."""
+
+    name: str
+    axes: tuple[str, ...]
+
+    def __call__(self, record: Record) -> dict[str, Any]:
+        known = record.get("vad") or {}
+        values = [known.get(axis) for axis in self.axes]
+        return {f"target_{self.name}": np.array([np.nan if v is None else v for v in values], np.float32)}
+
+    def count(self, record: Record) -> np.ndarray | None:
+        known = np.isfinite(self(record)[f"target_{self.name}"])
+        return known if known.any() else None
+
+
+@dataclass(frozen=True)
+class HierarchicalTarget:
+    """The emotion's own target and `target_NAME.polarity`, float32 [2] (negative, positive) or NaN.
+
+    Polarity follows from the emotion, scaled to 1 over its classes that have one; where it does not (no
+    emotion, or one like surprise), the record's own polarity2 label counts. polarity: of each class, −1 for
+    none.
+    """
+
+    emotion: ClassTarget | ShareTarget
+    polarity: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        return self.emotion.name
+
+    def __call__(self, record: Record) -> dict[str, Any]:
+        found = self.emotion(record)
+        target = found[f"target_{self.name}"]
+        if isinstance(self.emotion, ClassTarget):
+            shares = np.arange(len(self.polarity)) == target
+        else:
+            shares = np.nan_to_num(target)
+        sums = np.array([shares[np.array(self.polarity) == side].sum() for side in range(POLARITIES)])
+        own = distribution(record, label_space("polarity2")) if sums.sum() == 0 else sums / sums.sum()
+        return found | {f"target_{self.name}.polarity": _row(own, POLARITIES)}
+
+    def count(self, record: Record) -> np.ndarray | None:
+        return self.emotion.count(record)
+
+
+def build_targets(name: str, config: HeadConfig) -> Targets:
+    """The targets of the head `name`. Raises UserError for a name that is no plain word."""
+    if not name.isidentifier():
+        raise UserError(f"heads.{name}: a head's name is letters, digits and _, and starts with no digit")
+    if isinstance(config, VadConfig):
+        return AxisTarget(name, config.axes)
+    if isinstance(config, MultilabelConfig):
+        return SetTarget(name, config.space)
+    if isinstance(config, DistributionConfig):
+        return ShareTarget(name, config.space, with_classes=False)
+    soft = config.labels == "soft"
+    target = ShareTarget(name, config.space, True) if soft else ClassTarget(name, config.space)
+    if isinstance(config, HierarchicalConfig):
+        return HierarchicalTarget(target, tuple(polarities(label_space(config.space)).tolist()))
+    return target
+
+
+class Counts(NamedTuple):
+    """per_class: samples of each class (shares add up; of axes: where known); samples: that have a target."""
+
+    per_class: tuple[float, ...]
+    samples: int
+
+
+def count_targets(targets: Targets, records: Iterable[Record]) -> Counts:
+    """What a train split has to teach a head, for `Head.set_counts`. Raises UserError if that is nothing."""
+    sums: Any = 0.0
+    there: set[str] = set()
+    samples = total = 0
+    for total, record in enumerate(records, start=1):  # noqa: B007
+        labels = record.get("labels") or {}
+        there.update(f"{space} ({', '.join(label)})" for space, label in labels.items())
+        there.update(["vad"] if record.get("vad") else [])
+        row = targets.count(record)
+        if row is not None:
+            samples, sums = samples + 1, sums + row.astype(np.float64)
+    if samples == 0:
+        raise UserError(
+            f"heads.{targets.name}: none of the {total} records to train on has a target for it; they have "
+            f"{', '.join(sorted(there)) or 'no labels'}. Choose another space or kind, or derive the space "
+            "by a label map (data.spaces)"
+        )
+    return Counts(tuple(float(value) for value in sums), samples)
+
+
+def _row(values: Any, length: int) -> np.ndarray:
+    return np.full(length, np.nan, np.float32) if values is None else np.asarray(values, np.float32)
