@@ -1,13 +1,13 @@
 """What each part of UniEmoX contributes: one small run for every cell of a table and every seed.
 
     python benchmarks/ablation.py built_in --source data/built-in-shards
-    python benchmarks/ablation.py tweets --source data/tweets-shards [--seeds 1 2 3] [--jobs 2] [--cells NAME…]
+    python benchmarks/ablation.py tweets --source data/tweets-shards [--seeds 1 2 3] [--cells NAME…]
 
-benchmarks/ablation.yaml says what is compared. Archive shards (`--source`) are re-encoded small once, every teacher
-is asked once about the scenes that all runs show, and then each cell is a `vemo pretrain` of one thread, `--jobs` at a
-time. What is there already is not repeated and an interrupted run goes on, so the same command finishes a table. A
-seed draws the student's weights, order and masks; data and teacher are the same in all. Frozen features, linear
-probe; a difference is between a cell and UniEmoX with the same seed.
+benchmarks/ablation.yaml says what is compared. Archive shards (`--source`) are re-encoded small once, every
+teacher is asked once about the scenes that all runs show, and then each cell is a `vemo pretrain` of one
+thread, `--jobs` at a time. What is there already is not repeated and an interrupted run goes on, so the same
+command finishes a table. A seed draws the student's weights, order and masks; data and teacher are the same
+in all. Frozen features, linear probe; a difference is between a cell and UniEmoX with the same seed.
 """
 
 import argparse

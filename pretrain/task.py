@@ -194,8 +194,7 @@ def _shares_projector(choice: str, decoder_width: int, teacher_width: int) -> bo
     return choice != "separate" and decoder_width == teacher_width
 
 
-@torch.compiler.disable  # how many rows there are is known on the way only
-def _gather_rows(rows: Tensor) -> Tensor:
+def _gathered(rows: Tensor) -> Tensor:
     """All ranks' rows, one rank's after another; ranks may have different numbers of them. No gradient."""
     counts = [torch.zeros(1, dtype=torch.int64, device=rows.device) for _ in range(dist.get_world_size())]
     dist.all_gather(counts, torch.tensor([len(rows)], device=rows.device))
@@ -205,3 +204,7 @@ def _gather_rows(rows: Tensor) -> Tensor:
     gathered = [torch.zeros_like(padded) for _ in counts]
     dist.all_gather(gathered, padded)
     return torch.cat([part[: int(count)] for part, count in zip(gathered, counts)])
+
+
+# eager where the rest is compiled: how many rows there are is known on the way only
+_gather_rows: Any = torch.compiler.disable(_gathered)

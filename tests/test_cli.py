@@ -34,7 +34,7 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
         ["datasets", "synthesize"], ["datasets", "list"], ["datasets", "map"], ["shards", "build"],
         ["shards", "verify"], ["shards", "stats"], ["shards", "audit"], ["shards", "card"],
         ["shards", "persons"], ["shards", "faces"], ["shards", "hashes"], ["shards", "embed"],
-        ["pretrain"], ["probe"], ["config", "schema"], ["config", "show"],
+        ["pretrain"], ["finetune"], ["probe"], ["config", "schema"], ["config", "show"],
     ):  # fmt: skip
         with pytest.raises(SystemExit) as left:
             main([*command, "--help"])
@@ -44,12 +44,12 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("config", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda path: path.name)
 def test_every_config_of_the_repository_is_valid(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    kind = {"datasets": "shards", "pretrain": "pretrain", "evaluation": "probe"}[config.parent.name]
+    folders = {"datasets": "shards", "evaluation": "probe"}
+    kind = folders.get(config.parent.name, config.parent.name)
     given = {
         "shards": ["root=/data/somewhere", "out=/data/elsewhere"],
         "probe": ["checkpoint=runs/some/release", "shards=data/some-shards"],
-        "pretrain": [],
-    }[kind]
+    }.get(kind, [])
     assert main(["config", "show", kind, str(config), *given]) == 0, capsys.readouterr().err
     assert capsys.readouterr().out
 

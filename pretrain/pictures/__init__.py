@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..task import UniEmoX
 from .attention import save_attention
 from .evaluating import evaluating
 from .reconstructions import save_reconstructions
@@ -20,8 +19,8 @@ __all__ = ["observe", "save_attention", "save_reconstructions", "save_similariti
 
 
 @torch.no_grad()
-def observe(task: UniEmoX, batch: dict[str, Any], folder: Path) -> list[Path]:
-    """Write into `folder` what `task` makes of a training batch; returns the files.
+def observe(task: Any, batch: dict[str, Any], folder: Path) -> list[Path]:
+    """Write into `folder` what `task`, a UniEmoX, makes of a training batch; returns the files.
 
     attention.png always; reconstructions.png and similarities.png where a loss is about them (else the
     decoder or the student's embedding is untrained). Masks are those of the batch's seeds, which differ in
