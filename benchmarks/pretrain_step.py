@@ -4,8 +4,8 @@
 
 Forward, backward and AdamW in float32 on one thread, CPU time in alternation. The live teacher is a CLIP
 ViT-B/16 with random weights (as dear as with trained ones), whose sentences are remembered in both cases:
-what differs is its look at the image. MAE's published formulation, written here from its description, embeds all
-patches by a convolution, drops the hidden ones by a gather and puts the mask tokens back by another; its
+what differs is its look at the image. MAE's published formulation, written here from its description, embeds
+all patches by a convolution, drops the hidden ones by a gather and puts the mask tokens back by another; its
 blocks are timm's. With `--shards` a ViT-S/16 at 224 px is trained by `vemo pretrain` for a few steps on all
 cores, and its wait for data read from its log.
 """
