@@ -75,9 +75,10 @@ def shards_build(arguments: argparse.Namespace) -> int:
 
 def shards_verify(arguments: argparse.Namespace) -> int:
     """Check every checksum, record and image of a shard set."""
+    from .datasets.remote import path_or_url
     from .datasets.shards import verify
 
-    report = verify(arguments.folder)
+    report = verify(path_or_url(arguments.folder))
     print(report.summary)
     return 0 if report.ok else 1
 
@@ -86,9 +87,10 @@ def shards_stats(arguments: argparse.Namespace) -> int:
     """Count a shard set's samples by split, label and attribute."""
     import json
 
+    from .datasets.remote import path_or_url
     from .datasets.shards import stats
 
-    print(json.dumps(stats(arguments.folder), indent=2, ensure_ascii=False))
+    print(json.dumps(stats(path_or_url(arguments.folder)), indent=2, ensure_ascii=False))
     return 0
 
 
@@ -216,11 +218,6 @@ def config_show(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def path_or_url(text: str) -> Path | str:
-    """A path, unless it is a URL: as a path that would lose one of its slashes."""
-    return text if "://" in text else Path(text)
-
-
 def parser() -> argparse.ArgumentParser:
     """The command tree; each leaf carries its function as `run`."""
     top = argparse.ArgumentParser(
@@ -262,9 +259,7 @@ def parser() -> argparse.ArgumentParser:
     build.add_argument("config", type=Path, metavar="CONFIG", help="a YAML of configs/datasets")
     add_overrides(build)
     for name, run in (("verify", shards_verify), ("stats", shards_stats)):
-        leaf(shards, name, run).add_argument(
-            "folder", type=path_or_url, metavar="DIR", help="a shard set, or its URL"
-        )
+        leaf(shards, name, run).add_argument("folder", metavar="DIR", help="a shard set, or its URL")
 
     look = leaf(shards, "audit", shards_audit)
     look.add_argument("folder", type=Path, metavar="DIR", help="a shard set")

@@ -10,16 +10,17 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
 from itertools import count as count_up
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ...foundation.config import Config
 from ...foundation.errors import UserError
+from ..remote import PathOrUrl
 from .collate import Batch, collate
 from .decode import ImageLoader, fast_packages
 from .derived import DerivingView, label_maps
@@ -34,16 +35,10 @@ View = Callable[[Callable[[], Tensor], dict[str, Any], int], dict[str, Any]]
 random but through the seed. Called in workers."""
 
 
-def _path_or_url(value: Any) -> Any:
-    return Path(value) if isinstance(value, str) and "://" not in value else value
-
-
 class ShardSetConfig(Config):
     """Which samples, and what is known of them."""
 
-    shards: Annotated[Path | str, BeforeValidator(_path_or_url)] = Field(
-        description="folder or URL of a shard set (what `vemo shards build` wrote)"
-    )
+    shards: PathOrUrl = Field(description="folder or URL of a shard set (what `vemo shards build` wrote)")
     split: str = Field("train", description="which split of it")
     sidecars: tuple[str, ...] = Field(
         (), description="sidecars whose columns join the records, such as [persons]"

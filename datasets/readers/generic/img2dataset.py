@@ -212,23 +212,12 @@ class Img2Dataset(MappedReader):
                 image = self._cell(parquet, column, number, row.facts["where"])
             case _:
                 tar, offset, size = place
-                image = self._member(tar, offset, size, row.facts["where"])
+                image = self.stretch(tar, offset, size, row.facts["where"])
         if hashed and hashlib.new(hashed[0], image).hexdigest() != hashed[1]:
             detail = (
                 f"{row.facts['where']}: these are not the bytes that were downloaded ({hashed[0]} differs)"
             )
             raise SampleError("unreadable", detail)
-        return image
-
-    def _member(self, tar: str, offset: int, size: int, where: str) -> bytes:
-        try:
-            with self.inside(tar).open("rb") as stream:
-                stream.seek(offset)
-                image = stream.read(size)
-        except OSError as error:
-            raise SampleError("unreadable", f"{tar}: {error}") from None
-        if len(image) != size:
-            raise SampleError("unreadable", f"{where}: {tar} ends inside its image")
         return image
 
     def _cell(self, parquet: str, column: str, number: int, where: str) -> bytes:

@@ -85,6 +85,18 @@ class MappedReader(Reader):
             raise SampleError("bad_annotation", f"{row.facts['where']}: {error}") from None
         return self.sample(row, image, **known), image
 
+    def stretch(self, tar: str, offset: int, size: int, what: str) -> bytes:
+        """A part of a tar below the root: the bytes of `what`."""
+        try:
+            with self.inside(tar).open("rb") as stream:
+                stream.seek(offset)
+                data = stream.read(size)
+        except OSError as error:
+            raise SampleError("unreadable", f"{tar}: {error}") from None
+        if len(data) != size:
+            raise SampleError("unreadable", f"{what}: {tar} ends inside it")
+        return data
+
     def stored_bytes(self, cell: Any, where: str) -> bytes:
         """The image in a cell: its bytes, or Hugging Face's {bytes, path}, of which one may be empty."""
         path = None

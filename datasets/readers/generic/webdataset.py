@@ -117,7 +117,7 @@ class WebDataset(MappedReader):
                 continue
             if size > LARGEST_TEXT:
                 raise SampleError("too_large", f"member {kind} has {size:,} bytes")
-            data = self._bytes(tar, offset, size, kind)
+            data = self.stretch(tar, offset, size, kind)
             try:
                 text = data.decode("utf-8-sig")
                 found[kind] = json.loads(text) if kind in JSONS else text.strip()
@@ -127,18 +127,7 @@ class WebDataset(MappedReader):
 
     def _image(self, row: Row) -> bytes:
         tar, offset, size = row.facts["place"]
-        return self._bytes(tar, offset, size, row.path)
-
-    def _bytes(self, tar: str, offset: int, size: int, what: str) -> bytes:
-        try:
-            with self.inside(tar).open("rb") as stream:
-                stream.seek(offset)
-                data = stream.read(size)
-        except OSError as error:
-            raise SampleError("unreadable", f"{tar}: {error}") from None
-        if len(data) != size:
-            raise SampleError("unreadable", f"{what}: the tar ends inside it")
-        return data
+        return self.stretch(tar, offset, size, row.path)
 
 
 def scan(tar: Path) -> tuple[Members, str]:

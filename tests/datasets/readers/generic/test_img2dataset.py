@@ -312,7 +312,7 @@ def test_damage_costs_the_images_it_hits_and_every_one_says_so(tmp_path, picture
     assert found["000000"].endswith("no 00000.tar, no folder 00000 and no images in 00000.parquet")
     assert found["000001"].endswith("HTTP Error 404: Not Found")
     assert found["000010"].endswith("00001.tar: cut off inside 000012.jpg")
-    assert found["000012"].endswith("00001.tar ends inside its image")
+    assert found["000012"].endswith("00001.tar ends inside it")
     assert "00002.parquet: no Parquet file" in found["00002~0"]
 
 

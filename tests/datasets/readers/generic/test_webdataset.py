@@ -155,7 +155,7 @@ def test_an_image_that_is_cut_off_is_never_handed_on(tmp_path, pictures):
     path = tar(tmp_path / "t.tar", ("a.jpg", pictures[0]))
     path.write_bytes(path.read_bytes()[: 512 + 50])
     found = outcomes(make_reader(config({"attributes": {"key": "__key__"}}), tmp_path))
-    assert found["t/a"] == "unreadable: t.tar/a.jpg: the tar ends inside it"
+    assert found["t/a"] == "unreadable: t.tar/a.jpg: t.tar ends inside it"
 
 
 def test_other_damage(tmp_path, pictures):
