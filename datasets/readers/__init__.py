@@ -27,6 +27,7 @@ from .generic.hf_datasets import HfDatasets
 from .generic.image_folder import ImageFolder
 from .generic.img2dataset import Img2Dataset
 from .generic.person_table import PersonTable
+from .generic.persons import Persons
 from .generic.shards import Shards
 from .generic.table import Table
 from .generic.webdataset import WebDataset
@@ -92,6 +93,7 @@ READERS: dict[str, type[Reader]] = {
     "webdataset": WebDataset,
     "img2dataset": Img2Dataset,
     "shards": Shards,
+    "persons": Persons,
 }
 ReaderConfig: Any = Annotated[
     Union[tuple(reader.config_class for reader in READERS.values())],  # noqa: UP007 (made at run time)

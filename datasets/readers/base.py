@@ -25,10 +25,11 @@ REASONS = (
     "path_escapes_root",
     "duplicate_id",
     "duplicate",
+    "unlabelled",
     "unreadable",
 )
-# Left out because the config (duplicate) or the image's owner (disallowed) says so: no fault of the source.
-ASKED_FOR = frozenset({"duplicate", "disallowed"})
+# Left out because the config (duplicate, unlabelled) or the image's owner (disallowed) says so: no fault.
+ASKED_FOR = frozenset({"duplicate", "unlabelled", "disallowed"})
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
 
 
@@ -74,7 +75,8 @@ class Reader:
     `rows` lists lazily and in a deterministic order, `read` fetches one sample and its untouched image bytes.
     `expected` is how many rows of each split a complete copy of the dataset lists ({}: unknown).
     `fingerprint` changes with whatever decides the records and is not in the rows ("": nothing does): a build
-    that was begun with another one is not gone on with.
+    that was begun with another one is not gone on with. `origin` is what the manifest says of data that are
+    themselves made from other data ({}: nothing).
     """
 
     dataset: str
@@ -83,6 +85,7 @@ class Reader:
     how_to_get: str
     expected: dict[str, int] = {}
     fingerprint: str = ""
+    origin: dict[str, Any] = {}
     summary: ClassVar[str] = ""
     citation: ClassVar[str] = ""  # as the authors want to be cited, best as BibTeX
     config_class: ClassVar[type[Config]]

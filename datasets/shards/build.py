@@ -136,6 +136,7 @@ def _finish(
         "dataset": reader.dataset,
         "licence": reader.licence,
         "spaces": list(reader.spaces),
+        **({"origin": reader.origin} if reader.origin else {}),
         "splits": splits,
         "build": settings,
         "plan": plan.digest,

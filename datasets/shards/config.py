@@ -83,7 +83,8 @@ def settings_of(config: BuildConfig) -> dict[str, Any]:
     reencoding = config.short_side is not None
     return {
         "format": FORMAT,
-        "reader": config.reader.model_dump(mode="json"),
+        # What overlays say is in the reader's fingerprint, and so in the plan's digest.
+        "reader": config.reader.model_dump(mode="json", exclude={"overlays"}),
         "samples_per_shard": config.samples_per_shard,
         "short_side": config.short_side,
         "quality": config.quality if reencoding else None,

@@ -12,7 +12,7 @@ from ..remote.places import is_url, is_web
 from .layout import FAILURES, MANIFEST, SHARDS
 
 # Beside the tars, what the reader of shard sets looks at where it is there.
-_OPTIONAL = (FAILURES, "overrides.jsonl", "audit/duplicates.jsonl")
+_OPTIONAL = (FAILURES, "overrides.jsonl", "audit/duplicates.jsonl", "audit/elsewhere.jsonl")
 
 
 def open_reader(

@@ -38,7 +38,7 @@ class Leaks:
     """Images (by the sha256 of their source bytes) that lie in more than one split, and copies anywhere.
 
     `first` names up to ten, as [[id, split], …]. `ours` counts those where a split was drawn here rather than
-    given by the dataset.
+    given by the dataset. `copies` counts files: several samples of one file (its people) are no copies.
     """
 
     count: int = 0
@@ -65,7 +65,7 @@ def image_hashes(tar: Path) -> np.ndarray:
 def find_leaks(shards: Iterable[tuple[Path, str, np.ndarray]]) -> Leaks:
     """Look for images in two splits among (tar, split, image_hashes(tar)) of every shard of a set.
 
-    Memory: 12 bytes a sample.
+    Memory: 12 bytes a sample, 20 more for each that is not alone.
     """
     tars, hashes, places = [], [np.empty(0, np.uint64)], [np.empty(0, np.int32)]
     splits: list[str] = []
@@ -77,12 +77,15 @@ def find_leaks(shards: Iterable[tuple[Path, str, np.ndarray]]) -> Leaks:
     values, shard_of = np.concatenate(hashes), np.concatenate(places)
     order = np.argsort(values, kind="stable")
     starts = np.flatnonzero(np.r_[True, values[order][1:] != values[order][:-1]]) if len(values) else order
-    copies = len(values) - len(starts)
-    if not copies:
+    if len(values) == len(starts):
         return Leaks()
     first_of_shard = np.searchsorted(shard_of, np.arange(len(tars)))
+    ends = np.r_[starts[1:], len(values)]
+    alike = np.sort(order[np.repeat(ends - starts > 1, ends - starts)])
+    files = np.unique(np.stack([values[alike], _file_hashes(tars, shard_of, first_of_shard, alike)]), axis=1)
+    copies = files.shape[1] - int((ends - starts > 1).sum())
     leaks = []
-    for start, end in zip(starts, [*starts[1:], len(values)]):
+    for start, end in zip(starts, ends):
         if end - start == 1:
             continue
         members = order[start:end]
@@ -93,6 +96,19 @@ def find_leaks(shards: Iterable[tuple[Path, str, np.ndarray]]) -> Leaks:
     named = sorted([[known[p][0], splits[p[0]]] for p in leak] for leak in leaks)
     ours = sum(any(not known[place][1] for place in leak) for leak in leaks)
     return Leaks(len(leaks), ours, copies, tuple(named[:NAMED_LEAKS]))
+
+
+def _file_hashes(
+    tars: list[Path | str], shard_of: np.ndarray, first_of_shard: np.ndarray, members: np.ndarray
+) -> np.ndarray:
+    """uint64 [n]: the first 64 bits of a hash of the source path of samples, given in ascending order."""
+    found = np.empty(len(members), np.uint64)
+    for shard in np.unique(shard_of[members]):
+        here = np.flatnonzero(shard_of[members] == shard)
+        places = (members[here] - first_of_shard[shard]).tolist()
+        paths = (record["source"]["path"] for record in read_records(tars[shard], places))
+        found[here] = [int.from_bytes(sha256_of_text(path)[:8]) for path in paths]
+    return found
 
 
 def _identities(

@@ -13,8 +13,9 @@ from .shardset import ShardSet
 
 if TYPE_CHECKING:
     from .decode import DecodeError, ImageLoader
-    from .mixture import DataConfig, Mixture, MixtureConfig, MixtureStream, open_mixture
+    from .mixture import DataConfig, Mixture, MixtureConfig, MixtureStream, open_mixture, sets_of
     from .order import generator
+    from .selection import SelectionConfig, held_out, selected
     from .stream import (
         BatchSource,
         StreamConfig,
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
 # and importing torch alone would cost it some 450 MB.
 _HOMES = {
     "decode": ("DecodeError", "ImageLoader"),
-    "mixture": ("DataConfig", "Mixture", "MixtureConfig", "MixtureStream", "open_mixture"),
+    "mixture": ("DataConfig", "Mixture", "MixtureConfig", "MixtureStream", "open_mixture", "sets_of"),
     "order": ("generator",),
+    "selection": ("SelectionConfig", "held_out", "selected"),
     "stream": (
         "BatchSource",
         "StreamConfig",
@@ -62,14 +64,18 @@ __all__ = [
     "MixtureConfig",
     "MixtureStream",
     "Overlay",
+    "SelectionConfig",
     "ShardSet",
     "StreamConfig",
     "TrainStream",
     "View",
     "evaluation_batches",
     "generator",
+    "held_out",
     "open_batches",
     "open_mixture",
     "open_shardset",
     "read_overlay",
+    "selected",
+    "sets_of",
 ]

@@ -12,17 +12,18 @@ import hashlib
 import json
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property, lru_cache, partial
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from ...foundation.errors import UserError
 from .decode import fast_packages
-from .order import apportion, epoch_order, interleave, sample_seeds, set_seed
+from .order import apportion, set_seed
+from .selection import SelectionConfig, drawn, selected
 from .shardset import ShardSet
 from .stream import (
     LoadingConfig,
@@ -34,6 +35,7 @@ from .stream import (
     check_batch,
     open_shardset,
 )
+from .turns import Turns
 
 
 def _local(value: Any) -> Any:
@@ -51,6 +53,12 @@ class MixtureSet(ShardSetConfig):
     weight: float | None = Field(
         None, gt=0, allow_inf_nan=False, description="share of the samples, relative to the other sets'"
     )
+    cap: int | None = Field(
+        None,
+        ge=1,
+        description="without weights: the set counts for no more than so many samples, of which "
+        "the next ones come in the next epoch",
+    )
 
 
 class MixtureConfig(LoadingConfig):
@@ -58,6 +66,12 @@ class MixtureConfig(LoadingConfig):
 
     mixture: dict[str, MixtureSet] = Field(
         description="the sets by name; weights on all of them, or on none: by size"
+    )
+    temperature: float = Field(
+        1.0,
+        ge=1,
+        allow_inf_nan=False,
+        description="without weights: a set of n samples has a share as n^(1/temperature); 2: as the root",
     )
     samples_per_epoch: int | None = Field(
         None, ge=1, description="of all sets together, rounded down to whole batches; null: as many as exist"
@@ -71,7 +85,17 @@ class MixtureConfig(LoadingConfig):
         bare = [name for name, each in sets.items() if each.weight is None]
         if 0 < len(bare) < len(sets):
             raise ValueError(f"give every set a weight, or none; {', '.join(bare)} has none")
+        if capped := [name for name, each in sets.items() if each.cap and each.weight is not None]:
+            raise ValueError(
+                f"{', '.join(capped)}: weight and cap both say how much of a set is seen: keep one"
+            )
         return sets
+
+    @model_validator(mode="after")
+    def _one_rule_of_shares(self) -> "MixtureConfig":
+        if self.temperature != 1 and all(each.weight is not None for each in self.mixture.values()):
+            raise ValueError("temperature does nothing beside weights: keep one of the two")
+        return self
 
 
 def _form(data: Any) -> str:
@@ -86,6 +110,11 @@ DataConfig = Annotated[
 """The `data` section of a run: one set (`shards: …`), or several (`mixture: …`)."""
 
 
+def sets_of(config: DataConfig) -> list[ShardSetConfig]:
+    """The one set of a run, or those of its mixture."""
+    return list(config.mixture.values()) if isinstance(config, MixtureConfig) else [config]
+
+
 @dataclass(frozen=True)
 class Part:
     """An open set of a mixture; `share` of 1 is all of the mixture's samples."""
@@ -94,17 +123,23 @@ class Part:
     shards: ShardSet
     split: str
     share: Fraction
+    select: SelectionConfig | None = None
 
     @property
     def count(self) -> int:
         return self.shards.count(self.split)
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """Those in its split that are drawn, int64 [n]."""
+        return selected(self.shards, self.split, self.select)
 
 
 @dataclass(frozen=True)
 class Mixture:
     """The open sets of a mixture, in the config's order, which numbers sets and samples.
 
-    A sample's number is its number in its split plus the sizes of the sets before.
+    A sample's number is its number in its split plus the sizes of the sets before, whatever is selected.
     """
 
     parts: tuple[Part, ...]
@@ -122,17 +157,21 @@ class Mixture:
 
     @property
     def fingerprint(self) -> str:
-        """sha256 over names, splits, shares, the size of an epoch and the sets' fingerprints."""
-        parts = [[part.name, part.split, str(part.share), part.shards.fingerprint] for part in self.parts]
+        """sha256 over names, splits, shares, the size of an epoch, the sets' fingerprints and selections."""
+        parts = [
+            [part.name, part.split, str(part.share), part.shards.fingerprint]
+            + ([part.select.model_dump(mode="json")] if part.select else [])
+            for part in self.parts
+        ]
         return hashlib.sha256(json.dumps([self.samples_per_epoch, parts]).encode()).hexdigest()
 
     def facts(self) -> dict[str, dict[str, Any]]:
-        """Name → dataset, split, samples, weight (a share of 1) and licence, for descriptions."""
+        """Name → dataset, split, samples that are drawn, weight (a share of 1), licence, for descriptions."""
         return {
             part.name: {
                 "dataset": part.shards.manifest.get("dataset"),
                 "split": part.split,
-                "samples": part.count,
+                "samples": len(part.numbers),
                 "weight": float(part.share),
                 "licence": part.shards.manifest.get("licence"),
             }
@@ -147,12 +186,24 @@ def open_mixture(config: MixtureConfig) -> Mixture:
     for name, count in counts.items():
         if count == 0:
             raise UserError(f"{sets[name].folder}: split {config.mixture[name].split!r} has no samples")
-    weights = [Fraction(each.weight or counts[name]) for name, each in config.mixture.items()]
+    counts = {
+        name: len(selected(sets[name], each.split, each.select)) for name, each in config.mixture.items()
+    }
+    counts = {name: min(count, config.mixture[name].cap or count) for name, count in counts.items()}
+    weights = [
+        Fraction(each.weight or _tempered(counts[name], config.temperature))
+        for name, each in config.mixture.items()
+    ]
     parts = tuple(
-        Part(name, sets[name], each.split, weight / sum(weights))
+        Part(name, sets[name], each.split, weight / sum(weights), each.select)
         for (name, each), weight in zip(config.mixture.items(), weights)
     )
     return Mixture(parts, config.samples_per_epoch or sum(counts.values()))
+
+
+def _tempered(count: int, temperature: float) -> float:
+    """count^(1/temperature), without the digits in which one machine's powers may differ from another's."""
+    return count if temperature == 1 else float(f"{count ** (1 / temperature):.12g}")
 
 
 class MixtureStream(LocalStream):
@@ -186,38 +237,21 @@ class MixtureStream(LocalStream):
         per_epoch = total // global_batch * global_batch
         samples = MixtureSamples(mixture, view, fast)
         super().__init__(samples, per_epoch, global_batch, rank, world, accumulation, workers)
-        self._counts = np.array(apportion([part.share for part in mixture.parts], per_epoch))
-        for part, count in zip(mixture.parts, self._counts):
+        counts = apportion([part.share for part in mixture.parts], per_epoch)
+        for part, count in zip(mixture.parts, counts):
             if count == 0:
                 raise UserError(
                     f"{part.shards.folder}: {part.name} has {float(part.share):.2g} of the mixture, which is "
                     f"none of an epoch's {per_epoch} samples; raise its weight or samples_per_epoch"
                 )
-        self._turns = interleave(self._counts.tolist())  # whose turn it is at each place of an epoch
-        self._places = np.empty(per_epoch, np.int64)  # and the how-manieth of that set in the epoch it is
-        for number, count in enumerate(self._counts):
-            self._places[self._turns == number] = np.arange(count)
-        self._starts = mixture.starts
-        self._sizes = [part.count for part in mixture.parts]
-        self._seeds = [set_seed(seed, number) for number in range(len(mixture.parts))]
-        self._orders = [
-            lru_cache(1)(partial(epoch_order, size, own)) for size, own in zip(self._sizes, self._seeds)
+        sets = [
+            drawn(part.shards, part.split, part.select, set_seed(seed, number), count, start)
+            for number, (part, count, start) in enumerate(zip(mixture.parts, counts, mixture.starts))
         ]
+        self._turns = Turns(sets, counts)
 
     def draw(self, position: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-        epoch, within = divmod(position, self.samples_per_epoch)
-        turns = self._turns[within : within + count]
-        places = self._places[within : within + count] + epoch * self._counts[turns]
-        indices, seeds = np.empty(count, np.int64), np.empty(count, np.int64)
-        for number in np.unique(turns).tolist():
-            passes, own_places = np.divmod(places, self._sizes[number])
-            mine = turns == number
-            for each in np.unique(passes[mine]).tolist():
-                here = mine & (passes == each)
-                own = self._orders[number](each)[own_places[here]]
-                indices[here] = own + self._starts[number]
-                seeds[here] = sample_seeds(self._seeds[number], each, own)
-        return indices, seeds
+        return self._turns.at(np.arange(position, position + count))
 
 
 class MixtureSamples:

@@ -1,9 +1,10 @@
-"""The order of samples and their seeds: stateless functions of (seed, epoch, index).
+"""The order of samples, their seeds, and what a hash decides: stateless functions of (seed, epoch, index).
 
 Own arithmetic instead of a library's generator, so that an order is the same on every version of numpy: a run
 may be resumed years later.
 """
 
+import hashlib
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
@@ -16,6 +17,8 @@ _ALL = 2**64 - 1
 _SEEDS = 1  # purposes, so that the order of an epoch and its samples' seeds are unrelated
 _ORDER = 2
 _SETS = 3
+HELD_OUT = 4  # purposes of `draws`
+FEW = 5
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
@@ -59,6 +62,17 @@ def interleave(counts: Sequence[int]) -> np.ndarray:
         found[free[taken]] = number
         free = np.delete(free, taken)
     return found
+
+
+def key_digest(key: str) -> bytes:
+    """The 8 bytes by which `draws` knows a group or an id."""
+    return hashlib.sha256(key.encode(errors="surrogatepass")).digest()[:8]
+
+
+def draws(purpose: int, seed: int, digests: bytes | bytearray) -> np.ndarray:
+    """64 bits for each of the digests, uint64 [n], unrelated to those of another purpose or seed, and to what
+    a build draws splits by: else a hold-out of a split drawn there would have another size, or none."""
+    return _hash(purpose, seed, 0, np.frombuffer(digests, ">u8"))
 
 
 def generator(seed: int) -> np.random.Generator:

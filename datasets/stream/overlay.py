@@ -3,15 +3,20 @@
     {"id": "emoset/amusement_1", "set": {"labels.mikels8.class": "awe"}, "by": "ann", "when": "…", "why": "…"}
 
 Keys of `set` are dotted paths into the record; a value replaces what is there, null removes it (absent
-knowledge is an absent key). Lines apply in order, so the last one wins; all that touched a record stay in
-`record["overrides"]`. Shards are never edited.
+knowledge is an absent key). Lines apply in order, and overlays one after the other, so the last one wins,
+key by key; all that touched a record stay in `record["overrides"]`. Shards are never edited.
+
+`id` and `set` are all an edit needs. Of the rest, `by` is the rater (or program), `when` ISO 8601, `session`
+the sitting, `blind` whether the rater answered without seeing the label that stood there, `gold` whether the
+sample was planted because its answer is known. Further keys are kept.
 """
 
 import copy
 import hashlib
 import json
 import logging
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +26,8 @@ from ...foundation.errors import UserError
 OVERLAY_NAME = "overrides.jsonl"
 PROVENANCE = "overrides"
 _FIXED = ("id", PROVENANCE)
+SHOWN = 20
+_KINDS = {"by": str, "session": str, "blind": bool, "gold": bool}
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +56,8 @@ class Overlay:
         for edit in edits:
             for key, value in edit["set"].items():
                 self._assign(record, key, value)
-        record[PROVENANCE] = [{k: v for k, v in edit.items() if k != "id"} for edit in edits]
+        applied = [{k: v for k, v in edit.items() if k != "id"} for edit in edits]
+        record[PROVENANCE] = [*record.get(PROVENANCE, []), *applied]
         return record
 
     def _assign(self, record: dict[str, Any], key: str, value: Any) -> None:
@@ -67,6 +75,34 @@ class Overlay:
     def unknown(self, ids: Iterable[str]) -> list[str]:
         """Ids that were edited but are not among `ids`, sorted."""
         return sorted(set(self.edits).difference(ids))
+
+    @property
+    def spaces(self) -> set[str]:
+        """The label spaces in which it says something."""
+        keys = (key.split(".") for edits in self.edits.values() for edit in edits for key in edit["set"])
+        return {parts[1] for parts in keys if parts[0] == "labels" and len(parts) > 1}
+
+    def facts(self) -> dict[str, Any]:
+        """File name, sha256, samples, edits, and edits by rater (those that nobody signed are not there)."""
+        lines = [edit for edits in self.edits.values() for edit in edits]
+        raters = Counter(edit["by"] for edit in lines if "by" in edit)
+        counts = {"samples": len(self.edits), "edits": len(lines), "raters": dict(sorted(raters.items()))}
+        return {"file": self.path.name, "sha256": self.sha256, **counts}
+
+
+def read_overlays(folder: Path, more: Sequence[Path]) -> tuple[Overlay, ...]:
+    """The overlay that lies in a shard set's folder, if one does, and after it `more`: the order of applying.
+
+    Raises UserError: as `read_overlay`, and where one would be applied twice.
+    """
+    own = [folder / OVERLAY_NAME] if (folder / OVERLAY_NAME).exists() else []
+    found: dict[str, Overlay] = {}
+    for path in [*own, *more]:
+        overlay = read_overlay(path)
+        first = found.setdefault(overlay.sha256, overlay)
+        if overlay and first is not overlay:
+            raise UserError(f"{path}: the same edits as {first.path}, which come before; leave one out")
+    return tuple(found.values())
 
 
 def read_overlay(path: Path) -> Overlay:
@@ -93,6 +129,13 @@ def read_overlay(path: Path) -> Overlay:
     return Overlay(path, edits, hashlib.sha256(content).hexdigest())
 
 
+def refusal(what: str, faults: Sequence[str]) -> UserError:
+    """A user error that names the first of several faults, a line each, and counts the rest."""
+    rest = [f"… and {len(faults) - SHOWN:,} more"] if len(faults) > SHOWN else []
+    count = f"{len(faults):,} fault{'s' * (len(faults) != 1)}"
+    return UserError("\n  ".join([f"{what}, {count}:", *faults[:SHOWN], *rest]))
+
+
 def _check(edit: Any, where: str) -> None:
     if not isinstance(edit, dict) or not isinstance(edit.get("id"), str):
         raise UserError(f'{where}: an edit needs an "id"')
@@ -101,3 +144,7 @@ def _check(edit: Any, where: str) -> None:
     for key in edit["set"]:
         if key.split(".")[0] in _FIXED or "" in key.split("."):
             raise UserError(f"{where}: {key!r} cannot be set")
+    for key, kind in _KINDS.items():
+        if not isinstance(edit.get(key, kind()), kind):
+            what = "true or false" if kind is bool else "text"
+            raise UserError(f'{where}: "{key}" is {edit[key]!r}, which is not {what}')

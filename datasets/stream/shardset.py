@@ -23,7 +23,7 @@ from ..sidecars.reading import Sidecars, with_sidecars
 from ..taxonomy import LabelMap
 from .catalogue import SHARDS_NAME, ShardEntry, parse_catalogue, read_catalogue
 from .derived import Spaces, derive, label_maps, maps_fingerprint
-from .overlay import OVERLAY_NAME, Overlay, read_overlay
+from .overlay import Overlay, read_overlays
 
 # Open files a process keeps; beyond it the one used longest ago is closed. Far below the usual limit of
 # 1,024.
@@ -39,21 +39,23 @@ class ShardSet:
 
     Args:
         folder: holds manifest.json, shards.jsonl, the tars and their index sidecars.
-        overlay: an overrides.jsonl to apply to records; by default the one in the folder, if there is one.
-        sidecars: names of sidecars whose columns join the records, in this order and before the overlay. The
+        overlays: edits to apply to records, in this order and after the overrides.jsonl in the folder, if
+            there is one.
+        sidecars: names of sidecars whose columns join the records, in this order and before any edits. The
             row of an array comes as a numpy array under the sidecar's name: views are handed the record and
             nothing else, so that is where they find it.
         spaces: label space → further ones, whose labels are derived from it after edits (see `derive`).
 
     Raises:
         UserError: not a finished shard set, a shard is missing or has another size than stated, a sidecar
-        is missing, damaged or made for other shards, or a label map does not exist or has nothing to map.
+        is missing, damaged or made for other shards, an overlay cannot be read or would be applied twice, or
+        a label map does not exist or has nothing to map.
     """
 
     def __init__(
         self,
         folder: Path | str,
-        overlay: Path | None = None,
+        overlays: Sequence[Path] = (),
         sidecars: Sequence[str] = (),
         spaces: Spaces | None = None,
     ) -> None:
@@ -70,10 +72,8 @@ class ShardSet:
         self._forget_open_files()
         self.sidecars = Sidecars(self.folder, (), (), "")  # what is read below is people's edits alone
         self._maps: tuple[LabelMap, ...] = ()
-        if overlay is None and (self.folder / OVERLAY_NAME).exists():
-            overlay = self.folder / OVERLAY_NAME
-        self.overlay = read_overlay(overlay) if overlay else Overlay(self.folder / OVERLAY_NAME)
-        if self.overlay:
+        self.overlays: tuple[Overlay, ...] = read_overlays(self.folder, overlays)
+        if self.edits:
             self._report_unknown_edits()
         entries = [entry for split in self.splits for entry in self._catalogue.of(split)]
         self.sidecars = Sidecars(self.folder, sidecars, entries, self.edits)
@@ -91,12 +91,18 @@ class ShardSet:
 
     @property
     def edits(self) -> str:
-        """The sha256 of the overlay, "" where it edits nothing."""
-        return self.overlay.sha256 if self.overlay else ""
+        """The sha256 of the overlay, of several one over their hashes in order; "" without edits."""
+        hashes = [overlay.sha256 for overlay in self.overlays if overlay]
+        return "".join(hashes) if len(hashes) < 2 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+    @property
+    def shards_fingerprint(self) -> str:
+        """sha256 over the hashes of the shards alone: the data before edits and sidecars."""
+        return self._catalogue.fingerprint
 
     @property
     def fingerprint(self) -> str:
-        """sha256 over the hashes of shards, overlay, sidecars and label maps: what the data is."""
+        """sha256 over the hashes of shards, overlays, sidecars and label maps: what the data is."""
         joined = self.edits + maps_fingerprint(self._maps)
         return with_sidecars(self._catalogue.fingerprint, self.sidecars.all, joined)
 
@@ -207,8 +213,8 @@ class ShardSet:
             starts = self._starts[entry.split]
             place = index - starts[bisect.bisect_right(starts, index) - 1]
             self.sidecars.merge(record, entry.name, place, self._bytes)
-        if self.overlay:
-            record = self.overlay.apply(record)
+        for overlay in self.overlays:
+            record = overlay.apply(record)
         if self._maps:
             try:
                 derive(record, self._maps)
@@ -223,7 +229,7 @@ class ShardSet:
             raise UserError(f"{self.folder}: spaces: {error}") from error
         stated = self.manifest.get("spaces", list(spaces))
         absent = [source for source in spaces if source not in stated]
-        if absent and not self.overlay and not self.sidecars:  # either could bring such labels
+        if absent and not self.edits and not self.sidecars:  # either could bring such labels
             raise UserError(
                 f"{self.folder}: spaces: it has no labels of {', '.join(absent)}, "
                 f"only of {', '.join(stated) or 'no space'}"
@@ -242,13 +248,13 @@ class ShardSet:
             raise UserError(f"{path}: {state}: {size} bytes, {SHARDS_NAME} says {entry.bytes}")
 
     def _report_unknown_edits(self) -> None:
-        plain = (record["id"] for split in self.splits for record in self.records(split))
-        unknown = self.overlay.unknown(plain)
-        if unknown:
-            logger.warning(
-                "%s edits %d ids that %s does not hold, such as %s",
-                self.overlay.path, len(unknown), self.folder, ", ".join(unknown[:5]),
-            )  # fmt: skip
+        plain = [record["id"] for split in self.splits for record in self.records(split)]
+        for overlay in self.overlays:
+            if unknown := overlay.unknown(plain):
+                logger.warning(
+                    "%s edits %d ids that %s does not hold, such as %s",
+                    overlay.path, len(unknown), self.folder, ", ".join(unknown[:5]),
+                )  # fmt: skip
 
 
 class _Descriptor:

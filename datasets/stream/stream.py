@@ -25,6 +25,7 @@ from .collate import Batch, collate
 from .decode import ImageLoader, fast_packages
 from .derived import DerivingView, label_maps
 from .order import epoch_order, sample_seeds
+from .selection import SelectionConfig, drawn, selected
 from .shardset import ShardSet
 
 if TYPE_CHECKING:
@@ -40,12 +41,16 @@ class ShardSetConfig(Config):
 
     shards: PathOrUrl = Field(description="folder or URL of a shard set (what `vemo shards build` wrote)")
     split: str = Field("train", description="which split of it")
+    overlays: tuple[Path, ...] = Field(
+        (), description="files of edits to apply, in this order, after the set's own overrides.jsonl"
+    )
     sidecars: tuple[str, ...] = Field(
         (), description="sidecars whose columns join the records, such as [persons]"
     )
     spaces: dict[str, str | tuple[str, ...]] = Field(
         {}, description="labels to derive: {mikels8: ekman7} or {mikels8: [ekman7, polarity2]}"
     )
+    select: SelectionConfig | None = Field(None, description="a part of the split's samples; null: all")
 
 
 class LoadingConfig(Config):
@@ -185,7 +190,8 @@ class TrainStream(LocalStream):
     """Endless training batches from a local shard set.
 
     The epoch's permutation is a function of (seed, epoch). Its global batches are consecutive runs of it;
-    what does not fill one is left out (other samples in every epoch).
+    what does not fill one is left out (other samples in every epoch). Balanced classes are gone through
+    without regard to epochs, as the sets of a mixture are.
 
     Args:
         shardset: an open shard set.
@@ -193,10 +199,11 @@ class TrainStream(LocalStream):
         global_batch: samples per optimizer step, over all ranks.
         workers: loader processes; 0 prepares batches in this process.
         fast: hand views the fast decoder.
+        select: which samples of the split.
 
     Raises:
-        UserError: an unknown split, fewer samples than one global batch, or a global batch that does not
-        divide.
+        UserError: an unknown split, fewer samples than one global batch, a global batch that does not
+        divide, or as `selection.drawn`.
     """
 
     def __init__(
@@ -211,8 +218,10 @@ class TrainStream(LocalStream):
         accumulation: int = 1,
         workers: int = 0,
         fast: bool = False,
+        select: SelectionConfig | None = None,
     ) -> None:
-        count = shardset.count(split)
+        self._numbers = selected(shardset, split, select)
+        count = len(self._numbers)
         check_batch(global_batch, world, accumulation, count, f"{shardset.folder}: split {split!r}")
         if fast:
             fast_packages()  # missing packages are reported now, not by a worker
@@ -221,10 +230,14 @@ class TrainStream(LocalStream):
         super().__init__(samples, per_epoch, global_batch, rank, world, accumulation, workers)
         self.seed = seed
         self._order = lru_cache(1)(partial(epoch_order, count, seed))
+        balanced = select is not None and select.balanced
+        self._balanced = drawn(shardset, split, select, seed, per_epoch) if balanced else None
 
     def draw(self, position: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+        if self._balanced:
+            return self._balanced.at(np.arange(position, position + count))
         epoch, within = divmod(position, self.samples_per_epoch)
-        indices = self._order(epoch)[within : within + count]
+        indices = self._numbers[self._order(epoch)[within : within + count]]
         return indices, sample_seeds(self.seed, epoch, indices)
 
 
@@ -245,14 +258,16 @@ def evaluation_batches(
     world: int = 1,
     workers: int = 0,
     fast: bool = False,
+    numbers: np.ndarray | None = None,
 ) -> Iterator[Batch]:
     """Every sample of a split exactly once over all ranks, in order; the last batch of a rank may be smaller.
 
+    With `numbers`, int64 [n], those samples and no others, in their order.
     Ranks take contiguous parts that differ by at most one sample, so they may do different numbers of
     batches: no collective operation inside the loop. A sample's seed is that of stream seed 0, epoch 0.
     """
-    count = shardset.count(split)
-    mine = np.arange(count * rank // world, count * (rank + 1) // world)
+    every = np.arange(shardset.count(split)) if numbers is None else numbers
+    mine = every[len(every) * rank // world : len(every) * (rank + 1) // world]
     work = [
         Work(int(part[0]), part, sample_seeds(0, 0, part))
         for part in (mine[low : low + batch_size] for low in range(0, len(mine), batch_size))
@@ -336,7 +351,7 @@ def open_shardset(config: ShardSetConfig) -> ShardSet:
     """The local shard set that a config names, with its sidecars and derived labels."""
     if isinstance(config.shards, str):
         raise UserError(f"{config.shards}: not a local shard set")
-    return ShardSet(config.shards, sidecars=config.sidecars, spaces=config.spaces)
+    return ShardSet(config.shards, config.overlays, config.sidecars, config.spaces)
 
 
 def open_batches(
@@ -364,7 +379,17 @@ def open_batches(
 
         return MixtureStream(open_mixture(config), view, **options)
     if isinstance(config.shards, Path):
-        return TrainStream(open_shardset(config), config.split, view, **options)
+        return TrainStream(open_shardset(config), config.split, view, select=config.select, **options)
+    if config.select is not None:
+        raise UserError(
+            f"{config.shards}: select needs a local shard set (all records decide what is drawn, those of a "
+            "URL come shard by shard while training goes on); copy it here, or leave select out"
+        )
+    if config.overlays:
+        raise UserError(
+            f"{config.shards}: overlays need a local shard set; copy it here, or train on a set that has the "
+            "edits in its records (vemo shards apply)"
+        )
     from .remote import RemoteTrainStream  # imports webdataset, which local training does not need
 
     if config.spaces:

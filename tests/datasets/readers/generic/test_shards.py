@@ -10,6 +10,7 @@ from vemo.datasets.readers.generic.image_folder import ImageFolderConfig
 from vemo.datasets.readers.generic.shards import ShardsConfig
 from vemo.datasets.shards import BuildConfig, build, verify
 from vemo.datasets.sidecars import Description, HashesConfig, Maker, write_hashes, write_sidecar
+from vemo.datasets.stream import ShardSet
 from vemo.foundation.errors import UserError
 
 
@@ -292,3 +293,55 @@ def test_a_begun_set_is_not_gone_on_with_after_its_sidecar_changed(archive, tmp_
     (archive / "overrides.jsonl").write_text(json.dumps(edit) + "\n")
     with pytest.raises(UserError, match="says other things of them"):
         repack(archive, out, "persons")
+
+
+def train_only(tmp_path, pictures, **columns):
+    """A set of 40 samples, two in a row of one person; all in the dataset's own train split."""
+    root, rows = tmp_path / "source", ["path,class,who,split"]
+    root.mkdir()
+    for number in range(40):
+        Image.new("RGB", (12, 8), (6 * (number % pictures), 0, 0)).save(root / f"{number}.png")
+        rows.append(f"{number}.png,positive,person {number // 2},train")
+    (root / "labels.csv").write_text("\n".join(rows) + "\n")
+    labels = {"polarity2": {"class": "class"}}
+    reader = {"kind": "table", "table": "labels.csv"}
+    reader["columns"] = {"path": "path", "split": "split", "labels": labels, **columns}
+    build(BuildConfig(root=root, out=tmp_path / "own", reader=reader, workers=0))
+    return tmp_path / "own"
+
+
+def redraw(folder, out, **settings):
+    reader = ShardsConfig(split="drawn")
+    splits = {"train": 0.5, "val": 0.2, "test": 0.3}
+    return build(BuildConfig(root=folder, out=out, reader=reader, workers=0, splits=splits, **settings))
+
+
+def read_all(folder):
+    shards = ShardSet(folder)
+    found = [(split, *shards.read(split, n)) for split in shards.splits for n in range(shards.count(split))]
+    return {record["id"]: (split, record, image) for split, record, image in found}
+
+
+def test_splits_are_drawn_again_by_group(tmp_path):
+    own = train_only(tmp_path, pictures=40, group="who")
+    report = redraw(own, tmp_path / "drawn")
+    assert report.ok and report.warnings == ()
+    assert list(report.splits) == ["train", "val", "test"]
+    before, after = read_all(own), read_all(tmp_path / "drawn")
+    assert before.keys() == after.keys() and {split for split, *_ in before.values()} == {"train"}
+    where = {}
+    for identifier, (split, record, image) in after.items():
+        _, old, old_image = before[identifier]
+        assert image == old_image and old["source"].pop("split") == "train"
+        assert record == old
+        where.setdefault(record["source"]["group"], set()).add(split)
+    assert len(where) == 20 and all(len(splits) == 1 for splits in where.values())
+    redraw(own, tmp_path / "other", split_seed=1)
+    assert any(after[name][0] != split for name, (split, *_) in read_all(tmp_path / "other").items())
+
+
+def test_copies_that_a_drawn_split_parts_are_refused(tmp_path):
+    """They were no leak within one split, and it is we who would make them one."""
+    own = train_only(tmp_path, pictures=10)
+    with pytest.raises(UserError, match="9 images lie in more than one of the splits drawn here"):
+        redraw(own, tmp_path / "drawn")
