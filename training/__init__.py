@@ -8,6 +8,7 @@ from .distributed import World, join_world, leave_world
 from .optimizer import OptimizerConfig, ScheduleConfig
 from .pictures import Observe
 from .randomness import seed_everything
+from .sharpness import SharpnessConfig
 from .task import BatchSource, Task
 from .trainer import Trainer, TrainerConfig
 
@@ -16,6 +17,7 @@ __all__ = [
     "Observe",
     "OptimizerConfig",
     "ScheduleConfig",
+    "SharpnessConfig",
     "Task",
     "Trainer",
     "TrainerConfig",

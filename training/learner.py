@@ -1,5 +1,6 @@
 """A task with all that turns its losses into better weights."""
 
+from contextlib import AbstractContextManager
 from typing import Any, Literal
 
 import torch
@@ -22,6 +23,7 @@ from .distributed import Mode, World, distribute, gradient_sync, resolve_mode, s
 from .flops import count_flops
 from .optimizer import OptimizerConfig, build_optimizer, set_learning_rate
 from .randomness import keep_randomness
+from .sharpness import SharpnessConfig, uphill
 from .task import Batch, Task
 
 # State is saved whole, on the CPU of the main process: it can be resumed on any number of processes.
@@ -35,6 +37,7 @@ class LearnerConfig(Config):
     accumulation: int = Field(default=1, ge=1)  # micro-batches a step in each process
     optimizer: OptimizerConfig = OptimizerConfig()
     clip_norm: float | None = Field(default=1.0, gt=0)  # largest norm of the whole gradient; null: any
+    sharpness: SharpnessConfig | None = None  # SAM or ASAM: two passes a step; null: one
     ema: float | None = Field(default=None, gt=0, lt=1)  # decay of an average of the weights
     precision: Literal["fp32", "bf16"] = "fp32"  # bf16: autocast
     compile: bool = False  # pays on a GPU and on long runs; under fsdp2 block by block
@@ -56,6 +59,11 @@ class Learner:
         mode = resolve_mode(config.distributed, world)
         if config.precision == "bf16" and world.device.type == "cuda" and not _has_bf16():
             raise UserError("precision=bf16, but this GPU has none (use precision=fp32)")
+        if config.sharpness is not None and mode == "fsdp2":
+            raise UserError(
+                "sharpness needs each process's own gradient, of which distributed=fsdp2 keeps a part only "
+                "(use ddp, or sharpness=null)"
+            )
         self.config, self.world = config, world
         self.task = task.to(world.device)
         world.same_weights(self.task)
@@ -117,6 +125,11 @@ class Learner:
             with torch.no_grad():
                 for buffer, before in buffers:
                     buffer.copy_(before)
+
+    def uphill(self) -> AbstractContextManager[None]:
+        """Within it the weights are where `config.sharpness` looks (see `sharpness.uphill`)."""
+        assert self.config.sharpness is not None
+        return uphill(self.task, self.config.sharpness)
 
     def clip(self) -> Tensor:
         """Bring the gradient down to `clip_norm`; returns its norm before that."""

@@ -98,7 +98,8 @@ def as_plain(settings: Any) -> Any:
 def refuse_changes(run_dir: Path, saved: dict[str, Any], present: dict[str, Any], free: list[str]) -> None:
     """UserError naming every pinned setting that differs from the checkpoint's; `free` are those that may."""
     old, new = dict(_flatten(saved)), dict(_flatten(present))
-    changed = [key for key in dict.fromkeys([*old, *new]) if old.get(key, _ABSENT) != new.get(key, _ABSENT)]
+    # Null and absent are one: an older version may not have had the setting.
+    changed = [key for key in dict.fromkeys([*old, *new]) if old.get(key) != new.get(key)]
     if changed:
         lines = [f"  {key}: was {_shown(old, key)}, now {_shown(new, key)}" for key in changed]
         count = f"{len(changed)} setting{'s differ' if len(changed) > 1 else ' differs'}"
@@ -106,9 +107,6 @@ def refuse_changes(run_dir: Path, saved: dict[str, Any], present: dict[str, Any]
             "\n".join([f"{run_dir}: cannot resume, {count} from the checkpoint's", *lines])
             + f"\n  (use another run folder to start afresh; when resuming you may change {', '.join(free)})"
         )
-
-
-_ABSENT = object()
 
 
 def _shown(settings: dict[str, Any], key: str) -> str:

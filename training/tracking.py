@@ -54,7 +54,7 @@ class Wandb:
     def __init__(self, run_dir: Path, run_id: str, settings: dict[str, Any]) -> None:
         import wandb  # here, because it is slow to import and most runs do without
 
-        mode = os.environ.get("WANDB_MODE") or ("online" if _has_wandb_account() else "offline")
+        mode = os.environ.get("WANDB_MODE") or ("online" if has_wandb_account() else "offline")
         online = mode == "online"
         self.run = wandb.init(
             project="vemo",
@@ -154,7 +154,7 @@ class Journal:
                 stream.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {text}\n")
 
 
-def _has_wandb_account() -> bool:
+def has_wandb_account() -> bool:
     """Whether `wandb login` was done here (asked of wandb itself, it would prompt or go online)."""
     try:
         known = netrc.netrc().authenticators("api.wandb.ai")

@@ -3,14 +3,14 @@
 import signal
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 
 from ..foundation import UserError
 from .checkpoint import Checkpoints, read_facts, read_state
@@ -45,7 +45,7 @@ class TrainerConfig(LearnerConfig):
 
     def pinned(self) -> dict[str, Any]:
         """The settings that a checkpoint depends on: they cannot change when a run is resumed."""
-        wanted = {"batch_size", "seed", "ema", "optimizer"}
+        wanted = {"batch_size", "seed", "ema", "optimizer", "sharpness"}
         return self.model_dump(mode="json", include=wanted, exclude={"optimizer": {"lr"}})
 
 
@@ -162,18 +162,31 @@ class Trainer:
         """One optimizer step; returns its last micro-batch and whether any process was asked to stop."""
         began = time.perf_counter()
         count = self.config.accumulation
-        batch: Batch = {}
-        indices, parts = [], []
-        for position in range(count):
-            batch = self.meter.next(batches)
-            indices.append(batch.get("index"))
-            seed_everything(self.config.seed, self.step, self.world.rank * count + position)
-            parts.append(self.learner.backward(batch, last=position == count - 1))
+        taken: list[Batch] = []
+        indices: list[Tensor | None] = []
+        others: dict[str, Tensor] = {}
+
+        def take() -> Iterator[Batch]:
+            for _ in range(count):
+                batch = self.meter.next(batches)
+                indices.append(batch.get("index"))
+                if self.config.sharpness is None:
+                    taken.clear()  # only the last one is of use
+                taken.append(batch)
+                yield batch
+
+        parts = self._backward(take(), sync=self.config.sharpness is None)
+        losses = torch.stack([part["loss"].float() for part in parts])
+        if self.config.sharpness is not None:
+            with self.learner.uphill():
+                higher = self._backward(taken, sync=True)
+            above = torch.stack([part["loss"].float() for part in higher])
+            others["sharpness"] = above.mean() - losses.mean()
         norm = self.learner.clip()
 
         # The one wait for the device in a step: all must know, and agree, whether to take it.
-        losses = torch.stack([part["loss"].float() for part in parts])
-        not_finite = ~(losses.isfinite().all() & norm.isfinite())
+        finite = [losses.isfinite().all(), norm.isfinite(), *(value.isfinite() for value in others.values())]
+        not_finite = ~torch.stack(finite).all()
         flags = torch.stack([not_finite.float(), torch.full_like(norm, asked_to_stop, dtype=torch.float32)])
         skip, stopping = self.world.any(flags)
         if skip:
@@ -183,12 +196,23 @@ class Trainer:
         else:
             self.learner.update(self._learning_rate(self.step), self.step)
             self.policy.passed()
-            self.meter.add(parts, gradient_norm=norm)
+            self.meter.add(parts, gradient_norm=norm, **others)
         self.step += 1
         self.seconds += time.perf_counter() - began
         self.meter.count(self.config.batch_size)
         self.journal.advance(self.config.batch_size)
-        return batch, stopping
+        return taken[-1], stopping
+
+    def _backward(self, batches: Iterable[Batch], sync: bool) -> list[dict[str, Tensor]]:
+        """A pass over a step's micro-batches, each with its own random numbers: the same in every pass.
+
+        sync: average the gradient over processes.
+        """
+        count, parts = self.config.accumulation, []
+        for position, batch in enumerate(batches):
+            seed_everything(self.config.seed, self.step, self.world.rank * count + position)
+            parts.append(self.learner.backward(batch, last=sync and position == count - 1))
+        return parts
 
     def _learning_rate(self, step: int) -> float:
         warmup = round(self.config.schedule.warmup_epochs * self.steps_per_epoch)
@@ -221,7 +245,8 @@ class Trainer:
             self.journal.say(f"operations are not counted, so no tflops: {next(filter(None, faults))}")
             return
         total = None if None in peaks else sum(peaks)
-        self.utilisation = Utilisation(sum(counts) * self.config.accumulation / self.config.batch_size, total)
+        passes = self.config.accumulation * (1 if self.config.sharpness is None else 2)
+        self.utilisation = Utilisation(sum(counts) * passes / self.config.batch_size, total)
 
     def _observe(self, batch: Batch) -> None:
         """Have pictures drawn of the micro-batch just trained on."""
