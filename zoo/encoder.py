@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -14,8 +14,11 @@ from torch import nn
 
 from ..foundation.errors import UserError
 from .release import DESCRIPTION_NAME, read_description, read_release, read_tensors
+from .small_inputs import small_stem
 from .trunk import build_trunk
 
+SMALL_STEM = "small_stem"  # the one argument that is ours
+SAID_ELSEWHERE = {"img_size": "image_size", "drop_path_rate": "drop_path", "pretrained": "random"}
 TIMM_SPEC = re.compile(r"timm:(?P<name>[^@:]+)(?::(?P<size>\d+))?(?:@(?P<file>.+))?")
 
 
@@ -76,6 +79,7 @@ def load_encoder(
     image_size: int | None = None,
     seed: int = 0,
     drop_path: float = 0.0,
+    arguments: Mapping[str, Any] | None = None,
 ) -> Encoder:
     """The encoder that `spec` names, in eval mode on the CPU.
 
@@ -83,12 +87,16 @@ def load_encoder(
     with FILE its weights are loaded strictly (position embeddings resampled to the image size), without FILE
     timm downloads its own. `random=True` gives the same architecture untrained, drawn from `seed`; no weights
     are then read. `image_size` overrides that of a timm model. `drop_path` is timm's `drop_path_rate`, for
-    training. Raises UserError for anything missing.
+    training. `arguments` are more of a timm model's own, such as {"patch_size": 2, "window_size": 6}, and
+    {"small_stem": True} (see `small_inputs`); the description keeps them. Raises UserError for anything
+    missing, and for arguments that the model does not take.
     """
     if match := TIMM_SPEC.fullmatch(str(spec)):
         size = image_size or (int(match["size"]) if match["size"] else None)
         file = Path(match["file"]).expanduser() if match["file"] else None
-        return _timm_encoder(match["name"], size, file, random, seed, drop_path).eval()
+        return _timm_encoder(match["name"], size, file, random, seed, drop_path, dict(arguments or {})).eval()
+    if arguments:
+        raise UserError(f"{spec}: encoder_arguments are of timm: encoders; a release has its own")
     folder = Path(spec).expanduser()
     if folder.name == DESCRIPTION_NAME:
         folder = folder.parent
@@ -122,22 +130,32 @@ def load_encoder(
 
 
 def _timm_encoder(
-    name: str, size: int | None, file: Path | None, random: bool, seed: int, drop_path: float
+    name: str,
+    size: int | None,
+    file: Path | None,
+    random: bool,
+    seed: int,
+    drop_path: float,
+    arguments: dict[str, Any],
 ) -> Encoder:
     if not timm.is_model(name):
         near = timm.list_models(f"*{name.split('.')[0][:12]}*")[:3]
         hint = f"; near: {', '.join(near)}" if near else ""
         raise UserError(f"timm:{name}: timm {timm.__version__} has no such model{hint}")
+    for key in arguments:
+        if key in SAID_ELSEWHERE or key == "num_classes":
+            raise UserError(f"encoder_arguments.{key}: say {SAID_ELSEWHERE.get(key, 'heads')} instead")
     download = file is None and not random
-    options: dict[str, Any] = {"num_classes": 0, "pretrained": download}
+    given = {key: value for key, value in arguments.items() if key != SMALL_STEM}
+    options: dict[str, Any] = {"num_classes": 0, "pretrained": download, **given}
     if drop_path:
         options["drop_path_rate"] = drop_path
     with _seeded(seed):
         try:
             sized: dict[str, Any] = {"img_size": size} if size else {}
-            model: Any = timm.create_model(name, **options, **sized)
-        except TypeError:  # a convolutional net takes any size and no such argument
-            model = timm.create_model(name, **options)
+            model: Any = _created(name, options, sized, given)
+            if arguments.get(SMALL_STEM):
+                small_stem(model)
         except (OSError, RuntimeError, ValueError) as error:
             if not download:
                 raise
@@ -159,9 +177,23 @@ def _timm_encoder(
         "file": file.name if file else None,
         "licence": (model.pretrained_cfg or {}).get("license"),
         "random": random,
+        **({"arguments": arguments} if arguments else {}),
     }
     image_size = size or config["input_size"][-1]
     return Encoder(model, image_size, config["mean"], config["std"], "model", description)
+
+
+def _created(name: str, options: dict[str, Any], sized: dict[str, Any], given: dict[str, Any]) -> Any:
+    try:
+        try:
+            return timm.create_model(name, **options, **sized)
+        except TypeError:  # a convolutional net takes any size and no such argument
+            return timm.create_model(name, **options)
+    except (TypeError, AssertionError, ValueError, KeyError, ArithmeticError) as error:
+        if not given:
+            raise
+        said = ", ".join(f"{key}={value}" for key, value in given.items())
+        raise UserError(f"timm:{name} cannot be built with {said}: {error}") from None
 
 
 def _classifier_names(model: nn.Module) -> list[str]:
