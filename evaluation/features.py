@@ -7,57 +7,70 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from ..datasets.stream import EvaluationView, ShardSet, evaluation_batches
-from ..datasets.taxonomy import LabelSpace, class_index
 from ..foundation.errors import UserError
 from ..foundation.files import write_atomically
 from ..foundation.progress import Progress
+from .targets import Targets
 
-UNLABELLED = -1
 Precision = Literal["fp32", "bf16"]
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """Of N labelled samples: ids, groups, class numbers int64 [N], and features float32 [N, D]."""
+    """Of N samples that have a target: ids, groups, targets float32 [N, C] as `Targets.row` gives them, and
+    features float32 [N, D]."""
 
     ids: list[str]
     groups: list[str]
-    labels: Tensor
+    targets: Tensor
     features: Tensor
+
+    @property
+    def labels(self) -> Tensor:
+        """The classes of the highest targets, int64 [N]."""
+        return self.targets.argmax(1)
+
+    def at(self, rows: Tensor) -> "Features":
+        """Those at places int64 [M]."""
+        places = rows.tolist()
+        ids, groups = [self.ids[place] for place in places], [self.groups[place] for place in places]
+        return Features(ids, groups, self.targets[rows], self.features[rows])
 
 
 class ProbeView:
-    """The evaluation view of a sample with its id, its group and its class number, -1 where unlabelled.
+    """The evaluation view of a sample with its id, its group and its target's row, NaN where it has none.
 
-    A sample without a group is its own. Images without a label are not decoded (they come as zeros): a probe
+    A sample without a group is its own. Images without a target are not decoded (they come as zeros): a probe
     has no use for them. Picklable, so that workers can decode.
     """
 
-    def __init__(self, size: int, space: LabelSpace, crop_fraction: float = 1.0) -> None:
+    def __init__(self, size: int, target: Targets, crop_fraction: float = 1.0) -> None:
         self.size = size
-        self.space = space
+        self.target = target
         self.view = EvaluationView(size, crop_fraction)
 
     def __call__(
         self, image_loader: Callable[[], Tensor], record: dict[str, Any], seed: int
     ) -> dict[str, Any]:
-        label = class_index(record, self.space)
-        if label is None:
+        row = self.target.row(record)
+        if row is None:
             image = torch.zeros(3, self.size, self.size, dtype=torch.uint8)
+            row = np.full(len(self.target.classes), np.nan, np.float32)
         else:
             image = self.view(image_loader, record, seed)["image"]
-        return {
-            "image": image,
-            "id": record["id"],
-            "group": record["source"].get("group") or record["id"],
-            "label": UNLABELLED if label is None else label,
-        }
+        return {"image": image, "id": record["id"], "group": group_of(record), "target": row}
+
+
+def group_of(record: Mapping[str, Any]) -> str:
+    """What a sample must not be parted from; without one, itself."""
+    return record["source"].get("group") or record["id"]
 
 
 def fingerprint(encoder: nn.Module) -> str:
@@ -78,7 +91,7 @@ def extract(
     encoders: Mapping[str, nn.Module],
     shards: ShardSet,
     split: str,
-    space: LabelSpace,
+    target: Targets,
     image_size: int,
     crop_fraction: float = 1.0,
     batch_size: int = 64,
@@ -87,26 +100,26 @@ def extract(
     device: torch.device | str = "cpu",
     cache: Path | None = None,
 ) -> dict[str, Features]:
-    """Features of every *labelled* sample of a split from each encoder, images decoded once for all of them.
+    """Features of every sample of a split *that has a target* from each encoder, images decoded once for all.
 
     Encoders take uint8 [B, 3, image_size, image_size] and return [B, D]; they are put in eval mode on
     `device`. The results lie on the CPU in the order of the split, whatever the batch size. With `cache`, a
     folder, they are kept there under the fingerprints of encoder and shards, and found again.
 
     Raises:
-        UserError: no labelled sample in the split, or a feature that is not finite (encoder and sample
+        UserError: no sample with a target in the split, or a feature that is not finite (encoder and sample
         named). RuntimeError: the stream did not yield every sample exactly once.
     """
     paths: dict[str, Path] = {}
     if cache is not None:
         for name, encoder in encoders.items():
-            key = [fingerprint(encoder), shards.fingerprint, split, space.name, space.version]
+            key = [fingerprint(encoder), shards.fingerprint, split, repr(target), target.vocabulary]
             key += [image_size, crop_fraction, precision]
             paths[name] = cache / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]}.safetensors"
     found = {name: _load(path) for name, path in paths.items() if path.exists()}
     missing = {name: encoder for name, encoder in encoders.items() if name not in found}
     if missing:
-        view = ProbeView(image_size, space, crop_fraction)
+        view = ProbeView(image_size, target, crop_fraction)
         fresh = _forward(missing, shards, split, view, batch_size, workers, precision, torch.device(device))
         for name, features in fresh.items():
             if name in paths:
@@ -131,7 +144,7 @@ def _forward(
     count = 0
     ids: list[str] = []
     groups: list[str] = []
-    labels: list[Tensor] = []
+    targets: list[Tensor] = []
     parts: dict[str, list[Tensor]] = {name: [] for name in models}
     description = f"{', '.join(models)}: features of {split} at {view.size} px"
     batches = evaluation_batches(shards, split, view, batch_size, workers=workers)
@@ -139,11 +152,11 @@ def _forward(
         for batch in batches:
             seen.update(batch["id"])
             count += len(batch["id"])
-            kept = torch.nonzero(batch["label"] != UNLABELLED).flatten()
+            kept = torch.nonzero(~batch["target"].isnan().all(1)).flatten()
             names = [batch["id"][index] for index in kept.tolist()]
             ids += names
             groups += [batch["group"][index] for index in kept.tolist()]
-            labels.append(batch["label"][kept].long())
+            targets.append(batch["target"][kept])
             images = batch["image"][kept].to(device)
             for name, model in models.items() if names else ():
                 with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
@@ -159,10 +172,10 @@ def _forward(
         )
     if not ids:
         raise UserError(
-            f"split {split} has no sample labelled in {view.space.name}; name a label space that it has"
+            f"split {split} has no sample with a label of {view.target.vocabulary}; name a space that it has"
         )
     return {
-        name: Features(ids, groups, torch.cat(labels), torch.cat(features))
+        name: Features(ids, groups, torch.cat(targets), torch.cat(features))
         for name, features in parts.items()
     }
 
@@ -170,11 +183,11 @@ def _forward(
 def _save(path: Path, found: Features) -> None:
     names = {"ids": json.dumps(found.ids), "groups": json.dumps(found.groups)}
     with write_atomically(path) as stream:
-        stream.write(save({"labels": found.labels, "features": found.features}, metadata=names))
+        stream.write(save({"targets": found.targets, "features": found.features}, metadata=names))
 
 
 def _load(path: Path) -> Features:
     with safe_open(path, framework="pt") as stream:
         names = stream.metadata()
-        labels, features = stream.get_tensor("labels"), stream.get_tensor("features")
-    return Features(json.loads(names["ids"]), json.loads(names["groups"]), labels, features)
+        targets, features = stream.get_tensor("targets"), stream.get_tensor("features")
+    return Features(json.loads(names["ids"]), json.loads(names["groups"]), targets, features)

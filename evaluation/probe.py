@@ -30,6 +30,7 @@ from .folds import group_folds
 from .linear import LinearConfig, linear_probe
 from .neighbours import NeighboursConfig, nearest_neighbours
 from .report import ProbeReport, Row, score
+from .targets import ClassTarget
 from .zero_shot import Teacher, TeacherImages, zero_shot
 
 
@@ -101,12 +102,11 @@ def probe(config: ProbeConfig, teacher: Teacher | None = None) -> ProbeReport:
     chosen: dict[str, dict[str, list[Any]]] = {}
     with Progress("probes", len(features) * len(rounds), unit="probes") as progress:
         for name, found in features.items():
-            predictions[name], chosen[name] = _predict(
-                found, groups, rounds, len(space), config, device, progress
-            )
+            predictions[name], chosen[name] = _predict(found, groups, rounds, config, device, progress)
     if teacher is not None and config.zero_shot:
         embeddings = features["teacher"].features[tested]
-        predictions["teacher"]["zero_shot"] = zero_shot(embeddings, teacher, space, config.templates)
+        cosines = zero_shot(embeddings, teacher, space, config.templates)
+        predictions["teacher"]["zero_shot"] = cosines.argmax(1)
     guesses = [majority(samples.labels[each.train], len(each.test)) for each in rounds]
     predictions["majority"] = {"linear": torch.cat(guesses)}
 
@@ -217,7 +217,7 @@ def _features(
                 alike,
                 shards,
                 split,
-                space,
+                ClassTarget("label", space.name),
                 size,
                 crop_fraction=config.crop_fraction,
                 batch_size=config.batch_size,
@@ -236,7 +236,7 @@ def _joined(parts: list[Features]) -> Features:
     return Features(
         [name for part in parts for name in part.ids],
         [name for part in parts for name in part.groups],
-        torch.cat([part.labels for part in parts]),
+        torch.cat([part.targets for part in parts]),
         torch.cat([part.features for part in parts]),
     )
 
@@ -258,20 +258,19 @@ def _predict(
     found: Features,
     groups: Tensor,
     rounds: list[Round],
-    classes: int,
     config: ProbeConfig,
     device: torch.device,
     progress: Progress,
 ) -> tuple[dict[str, Tensor], dict[str, list[Any]]]:
     """Predictions of the tested samples by kind of probe, and what was chosen for each round."""
-    features, labels, groups = (tensor.to(device) for tensor in (found.features, found.labels, groups))
+    features, targets, groups = (tensor.to(device) for tensor in (found.features, found.targets, groups))
     guesses: dict[str, list[Tensor]] = {"linear": [], "neighbours": []}
     chosen: dict[str, list[Any]] = {"linear": [], "neighbours": []}
     for each in rounds:
         train, test = each.train.to(device), each.test.to(device)
-        given = features[train], labels[train], groups[train], features[test], classes
+        given = features[train], targets[train], groups[train], features[test]
         held = None if each.validation is None else each.validation.to(device)
-        validation = None if held is None else (features[held], labels[held])
+        validation = None if held is None else (features[held], targets[held])
         linear = linear_probe(*given, config.linear, validation, config.seed)
         near = nearest_neighbours(*given, config.neighbours)
         guesses["linear"].append(linear.predictions.cpu())

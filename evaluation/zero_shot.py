@@ -68,11 +68,12 @@ def sentences(space: LabelSpace, templates: tuple[str, ...] = ()) -> list[list[s
 
 @torch.no_grad()
 def zero_shot(images: Tensor, teacher: Teacher, space: LabelSpace, templates: tuple[str, ...] = ()) -> Tensor:
-    """Classes int64 [N] of image embeddings [N, D] from `teacher.encode_image`.
+    """Cosines with the classes, float32 [N, C], of image embeddings [N, D] from `teacher.encode_image`.
 
-    A class is the normalised mean of its sentences' embeddings (as CLIP's prompt ensembles).
+    A class is the normalised mean of its sentences' embeddings (as CLIP's prompt ensembles). The class of an
+    image is the highest; for probabilities cosines want a temperature.
     """
     prompts = sentences(space, templates)
     rows = teacher.encode_text([sentence for group in prompts for sentence in group]).float().cpu()
     centres = torch.stack([part.mean(0) for part in rows.split([len(group) for group in prompts])])
-    return (normalize(images.float(), dim=1) @ normalize(centres, dim=1).T).argmax(1)
+    return normalize(images.float(), dim=1) @ normalize(centres, dim=1).T

@@ -1,4 +1,4 @@
-"""How far raters agree: entropy of votes, Krippendorff's alpha, ties."""
+"""How far the raters of a dataset agree: entropy of their votes, Krippendorff's alpha, ties."""
 
 import math
 from collections.abc import Sequence
@@ -6,23 +6,7 @@ from typing import Any
 
 import numpy as np
 
-
-def krippendorff_alpha(counts: np.ndarray) -> float | None:
-    """Nominal alpha of units × classes counts [N, C]: 1 is perfect agreement, 0 what chance gives.
-
-    Krippendorff 2011 ("Computing Krippendorff's alpha-reliability"), nominal data with missing values: only
-    how often each class was given to a unit matters, not by whom. Units with fewer than two answers say
-    nothing. None where no unit is left or only one class occurs.
-    """
-    counts = counts[counts.sum(1) >= 2].astype(np.float64)
-    if not len(counts):
-        return None
-    totals = counts.sum(0)
-    whole = totals.sum()
-    raters = counts.sum(1)
-    observed = ((counts * (raters[:, None] - counts)).sum(1) / (raters - 1)).sum()
-    expected = (totals * (whole - totals)).sum() / (whole - 1)
-    return None if expected == 0 else float(1 - observed / expected)
+from ...datasets.raters import krippendorff_alpha
 
 
 def disagreement(values: Sequence[Sequence[float]], votes: bool) -> dict[str, Any]:

@@ -18,13 +18,13 @@ from ..features import Precision
 from ..linear import LinearConfig
 from . import agreement, balance, leakage, pixels
 from .doubts import Doubt, doubt_summary, label_quality, out_of_fold
-from .duplicates import NEAR, Pair, clusters, duplicate_pairs, summary
+from .duplicates import NEAR, Pair, copy_clusters, duplicate_pairs, summary
 from .eyes import attribute_words, encoder_features, thumbnail_features
 from .page import write_page
 from .scan import Scan, scan
 
 LISTED = 500  # leaks and placeholders in audit.json; the page shows fewer
-DUPLICATES, DOUBTS = "duplicates.jsonl", "doubts.jsonl"
+DUPLICATES, DOUBTS, ELSEWHERE = "duplicates.jsonl", "doubts.jsonl", "elsewhere.jsonl"
 
 
 class AuditConfig(Config):
@@ -65,8 +65,8 @@ class AuditConfig(Config):
 
 
 def audit(config: AuditConfig) -> dict[str, Any]:
-    """Audit a shard set; writes index.html, audit.json, duplicates.jsonl and
-    doubts.jsonl, and returns audit.json's content.
+    """Audit a shard set; writes index.html, audit.json, duplicates.jsonl, doubts.jsonl and, of other sets,
+    elsewhere.jsonl, and returns audit.json's content.
 
     Raises UserError for a missing or damaged shard set, or a label space that it does not have.
     """
@@ -80,12 +80,14 @@ def audit(config: AuditConfig) -> dict[str, Any]:
         raise UserError(f"{config.shards}: holds no sample")
     labels = [class_index(record, space) for record in seen.records]
     pairs = duplicate_pairs(seen, threshold=config.near)
-    copies = clusters(len(seen), pairs)
-    identical = clusters(len(seen), [pair for pair in pairs if pair.kind != "near"])
+    copies = copy_clusters(seen, pairs)
+    identical = copy_clusters(seen, [pair for pair in pairs if pair.kind != "near"])
     placeholders = pixels.placeholders(seen, labels, identical)
     failures = list(read_json_lines(config.shards / "failures.jsonl"))
     labelled = [place for place, label in enumerate(labels) if label is not None]
     chosen = [labels[place] for place in labelled]
+    others = {str(folder): scan(ShardSet(folder)) for folder in config.against}
+    between = {folder: duplicate_pairs(seen, other, config.near) for folder, other in others.items()}
     report: dict[str, Any] = {
         "shards": shards.manifest["dataset"],
         "fingerprint": shards.fingerprint,
@@ -109,13 +111,16 @@ def audit(config: AuditConfig) -> dict[str, Any]:
         "light": pixels.light_differences(seen),
         "agreement": _agreement(seen),
         "between datasets": {
-            str(folder): _between(seen, scan(ShardSet(folder)), config.near) for folder in config.against
+            folder: _between(seen, others[folder], pairs) for folder, pairs in between.items()
         },
     }
     doubts = _doubts(config, shards, seen, labels, copies, report, space)
     report |= {"seed": config.seed, "vemo": __version__, "date": datetime.date.today().isoformat()}
     config.folder.mkdir(parents=True, exist_ok=True)
     _write_duplicates(config.folder / DUPLICATES, seen, {"identical": identical, "near": copies})
+    if others:
+        lines = [_elsewhere(seen, others[folder], pairs) for folder, pairs in between.items()]
+        _write_lines(config.folder / ELSEWHERE, [line for each in lines for line in each])
     _write_lines(config.folder / DOUBTS, [doubt.as_line(seen) for doubt in doubts])
     write_json(config.folder / "audit.json", report)
     page = config.folder / "index.html"
@@ -139,13 +144,30 @@ def _pair_of(here: Scan, there: Scan, pair: Pair) -> dict[str, Any]:
     }
 
 
-def _between(here: Scan, there: Scan, near: float) -> dict[str, Any]:
-    pairs = duplicate_pairs(here, there, near)
+def _between(here: Scan, there: Scan, pairs: list[Pair]) -> dict[str, Any]:
     return {
         "pairs": len(pairs),
         "identical": sum(pair.kind != "near" for pair in pairs),
         "listed": [_pair_of(here, there, pair) for pair in pairs[:LISTED]],
     }
+
+
+def _elsewhere(here: Scan, there: Scan, pairs: list[Pair]) -> list[dict[str, Any]]:
+    """One line for every sample here and each of its copies there, also where pairs name the first of several
+    identical ones only."""
+    alike: dict[str, list[int]] = {}
+    for place, digest in enumerate(here.pixels):
+        alike.setdefault(digest, []).append(place)
+    found = {}
+    for pair in pairs:
+        near = pair.kind == "near"
+        for place in [pair.first] if near else alike[here.pixels[pair.first]]:
+            found[place, pair.second] = {
+                "kind": "near" if near else "identical",
+                "id": here.records[place]["id"],
+                "copy": {"id": there.records[pair.second]["id"], "split": there.splits[pair.second]},
+            }
+    return [line for _, line in sorted(found.items())]
 
 
 def _agreement(seen: Scan) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, one_hot
 
 from ...foundation.progress import Progress
 from ..folds import group_folds
@@ -50,11 +50,11 @@ def out_of_fold(
     UserError with fewer groups than folds.
     """
     fold = torch.from_numpy(group_folds(labels.tolist(), groups, FOLDS, seed))
-    logits = torch.zeros(len(config.members), len(labels), classes)
+    logits, targets = torch.zeros(len(config.members), len(labels), classes), one_hot(labels, classes)
     with Progress("audit: label doubts", FOLDS, unit="folds") as progress:
         for each in range(FOLDS):
             train, held = fold != each, fold == each
-            members = train_members(features[train], labels[train], classes, config, seed=seed)
+            members = train_members(features[train], targets[train], config, seed=seed)
             logits[:, held] = members.logits(features[held])
             progress.update(1)
     losses = torch.stack([cross_entropy(member, labels) for member in logits])

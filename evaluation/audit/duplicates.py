@@ -111,11 +111,17 @@ def clusters(count: int, pairs: list[Pair]) -> list[list[int]]:
     return [each for each in members.values() if len(each) > 1]
 
 
+def copy_clusters(scan: Scan, pairs: list[Pair]) -> list[list[int]]:
+    """`clusters` of more than one file: samples that are the people of one image are no copies."""
+    files = [(record["source"]["path"], record["source"].get("sha256")) for record in scan.records]
+    return [each for each in clusters(len(scan), pairs) if len({files[place] for place in each}) > 1]
+
+
 def summary(scan: Scan, pairs: list[Pair]) -> dict[str, Any]:
     """Counts of clusters and leaks by kind, for the report."""
     result: dict[str, Any] = {}
     for name, kinds in (("identical", ("file", "pixels")), ("identical or near", ("file", "pixels", "near"))):
-        found = clusters(len(scan), [pair for pair in pairs if pair.kind in kinds])
+        found = copy_clusters(scan, [pair for pair in pairs if pair.kind in kinds])
         result[name] = {
             "groups": len(found),
             "images": sum(map(len, found)),

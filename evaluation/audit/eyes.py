@@ -13,6 +13,7 @@ from ...datasets.taxonomy import LabelSpace
 from ...zoo import load_encoder
 from ..baselines import ColourStatistics
 from ..features import Precision, extract
+from ..targets import ClassTarget
 from .duplicates import describe
 from .leakage import values_of
 from .scan import Scan
@@ -44,7 +45,7 @@ def encoder_features(
             {"encoder": encoder},
             shards,
             split,
-            space,
+            ClassTarget("label", space.name),
             encoder.image_size,
             batch_size=batch_size,
             workers=workers,

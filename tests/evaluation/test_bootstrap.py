@@ -109,3 +109,16 @@ def test_scores_that_are_no_means_have_intervals_too() -> None:
     assert not difference_of(first, first, 200, resamples=300).beyond
     with pytest.raises(ValueError, match="groups: 3 for 200 samples"):
         interval_of(first, 200, groups=torch.arange(3))
+
+
+def test_p_goes_on_where_counting_ends() -> None:
+    """Many comparisons are corrected for by factors that a count of resamples could not survive."""
+    labels = torch.zeros(400, dtype=torch.int64)
+    right, wrong = labels.clone(), labels.clone()
+    wrong[:100] = 1
+    found = paired_differences(labels, right, wrong, 2, resamples=1000)["accuracy"]
+    assert found.p * 260 < 0.05
+    wrong = labels.clone()
+    wrong[:3] = 1  # hardly anything: the count itself stands
+    some = paired_differences(labels, right, wrong, 2, resamples=1000)["accuracy"]
+    assert 0.01 < some.p < 0.2

@@ -9,9 +9,11 @@ from vemo.datasets.stream import ShardSet
 from vemo.datasets.taxonomy import label_space
 from vemo.evaluation.baselines import ColourStatistics, majority
 from vemo.evaluation.features import extract, fingerprint
+from vemo.evaluation.targets import ClassTarget
 from vemo.foundation.errors import UserError
 
 SPACE = label_space("polarity3")
+TARGET = ClassTarget("label", "polarity3")
 
 
 class Counting(nn.Module):
@@ -38,8 +40,8 @@ def test_every_labelled_sample_once_whatever_the_batch(shards: Path) -> None:
     }
     assert 0 < len(expected) < opened.count("train")
     encoder = Counting()
-    first = extract({"a": encoder}, opened, "train", SPACE, 32, batch_size=7)["a"]
-    second = extract({"a": Counting()}, opened, "train", SPACE, 32, batch_size=64)["a"]
+    first = extract({"a": encoder}, opened, "train", TARGET, 32, batch_size=7)["a"]
+    second = extract({"a": Counting()}, opened, "train", TARGET, 32, batch_size=64)["a"]
     assert len(set(first.ids)) == len(first.ids) == encoder.seen
     assert {name: SPACE.names[label] for name, label in zip(first.ids, first.labels)} == expected
     assert (first.ids, first.groups) == (second.ids, second.groups)
@@ -52,13 +54,13 @@ def test_copies_share_a_group(shards: Path) -> None:
     groups = [
         group
         for split in opened.splits
-        for group in extract({"a": Counting()}, opened, split, SPACE, 32)["a"].groups
+        for group in extract({"a": Counting()}, opened, split, TARGET, 32)["a"].groups
     ]
     assert (len(groups), len(set(groups))) == (75, 65)
 
 
 def test_several_encoders_share_the_decoding(shards: Path) -> None:
-    found = extract({"a": Counting(0), "b": ColourStatistics()}, ShardSet(shards), "test", SPACE, 32)
+    found = extract({"a": Counting(0), "b": ColourStatistics()}, ShardSet(shards), "test", TARGET, 32)
     assert found["a"].ids == found["b"].ids
     assert found["b"].features.shape == (len(found["b"].ids), 6 + 64)
 
@@ -66,13 +68,13 @@ def test_several_encoders_share_the_decoding(shards: Path) -> None:
 def test_cache_is_found_by_content(shards: Path, tmp_path: Path) -> None:
     opened = ShardSet(shards)
     first, same, other = Counting(0), Counting(0), Counting(1)
-    kept = extract({"a": first}, opened, "test", SPACE, 32, cache=tmp_path)["a"]
-    again = extract({"renamed": same}, opened, "test", SPACE, 32, cache=tmp_path)["renamed"]
+    kept = extract({"a": first}, opened, "test", TARGET, 32, cache=tmp_path)["a"]
+    again = extract({"renamed": same}, opened, "test", TARGET, 32, cache=tmp_path)["renamed"]
     assert same.seen == 0
     assert torch.equal(kept.features, again.features)
     assert (kept.ids, kept.groups, kept.labels.tolist()) == (again.ids, again.groups, again.labels.tolist())
-    extract({"a": other}, opened, "test", SPACE, 32, cache=tmp_path)
-    extract({"a": same}, opened, "test", SPACE, 32, crop_fraction=0.5, cache=tmp_path)
+    extract({"a": other}, opened, "test", TARGET, 32, cache=tmp_path)
+    extract({"a": same}, opened, "test", TARGET, 32, crop_fraction=0.5, cache=tmp_path)
     assert other.seen == same.seen == first.seen
     assert fingerprint(first) == fingerprint(same) != fingerprint(other)
 
@@ -81,12 +83,12 @@ def test_a_feature_that_is_not_finite_names_encoder_and_sample(shards: Path) -> 
     broken = Counting()
     nn.init.constant_(broken.weight, float("nan"))
     with pytest.raises(UserError, match=r"mine: the feature of tweets/\d+ is not finite"):
-        extract({"mine": broken}, ShardSet(shards), "test", SPACE, 32)
+        extract({"mine": broken}, ShardSet(shards), "test", TARGET, 32)
 
 
 def test_a_space_without_labels_is_a_clear_error(shards: Path) -> None:
-    with pytest.raises(UserError, match="no sample labelled in mikels8"):
-        extract({"a": Counting()}, ShardSet(shards), "test", label_space("mikels8"), 32)
+    with pytest.raises(UserError, match="no sample with a label of mikels8"):
+        extract({"a": Counting()}, ShardSet(shards), "test", ClassTarget("label", "mikels8"), 32)
 
 
 def test_colour_statistics_do_not_see_where() -> None:

@@ -154,7 +154,7 @@ def test_yardstick_has_its_own_image_size(shards: Path, checkpoint: str) -> None
     [
         ({"folds": 0, "test_split": "holdout"}, "no test split 'holdout', there are train, test"),
         ({"folds": 0, "validation_split": "val"}, "no validation split 'val'"),
-        ({"label_space": "mikels8"}, "no sample labelled in mikels8"),
+        ({"label_space": "mikels8"}, "no sample with a label of mikels8"),
         ({"label_space": "mikels9"}, "mikels8"),
         ({"folds": 66}, "cannot make 66 folds of 65 groups"),
     ],

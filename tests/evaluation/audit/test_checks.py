@@ -6,26 +6,13 @@ import numpy as np
 import pytest
 import torch
 from vemo.datasets.stream import ShardSet
-from vemo.evaluation.audit.agreement import disagreement, krippendorff_alpha
+from vemo.evaluation.audit.agreement import disagreement
 from vemo.evaluation.audit.doubts import label_quality, out_of_fold
 from vemo.evaluation.audit.eyes import attribute_words
 from vemo.evaluation.audit.leakage import attribute_leakage
 from vemo.evaluation.audit.pixels import light_differences, placeholders
 from vemo.evaluation.audit.scan import Scan, scan
 from vemo.evaluation.linear import LinearConfig
-
-
-def test_alpha_of_krippendorffs_own_example():
-    answers = [  # Krippendorff 2011, four observers, twelve units, 0: no answer
-        [1, 2, 3, 3, 2, 1, 4, 1, 2, 0, 0, 0],
-        [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, 0, 3],
-        [0, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, 0],
-        [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, 0],
-    ]
-    counts = np.array([[row.count(c) for c in range(1, 6)] for row in map(list, zip(*answers))])
-    assert krippendorff_alpha(counts) == pytest.approx(0.743, abs=5e-4)
-    assert krippendorff_alpha(np.array([[3, 0], [0, 3]])) == 1
-    assert krippendorff_alpha(np.array([[1, 0], [0, 1]])) is None  # one answer each says nothing
 
 
 def test_disagreement():

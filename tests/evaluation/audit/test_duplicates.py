@@ -1,9 +1,17 @@
 """Copies that were planted are found, and nothing else is taken for one."""
 
+import numpy as np
 import torch
 from vemo.datasets.stream import ShardSet
-from vemo.evaluation.audit.duplicates import Pair, clusters, duplicate_pairs, near_pairs, summary
-from vemo.evaluation.audit.scan import scan
+from vemo.evaluation.audit.duplicates import (
+    Pair,
+    clusters,
+    copy_clusters,
+    duplicate_pairs,
+    near_pairs,
+    summary,
+)
+from vemo.evaluation.audit.scan import Scan, scan
 
 
 def planted(truth, copy):
@@ -56,3 +64,15 @@ def test_brightness_does_not_matter():
 def test_pairs_join_into_clusters():
     pairs = [Pair(0, 3, 1.0, "file"), Pair(3, 5, 0.95, "near"), Pair(1, 2, 1.0, "pixels")]
     assert clusters(7, pairs) == [[0, 3, 5], [1, 2]]
+
+
+def test_people_of_one_image_are_copies_only_with_those_of_another():
+    """Then all of them, so that dedup leaves none behind."""
+    files = ["a", "a", "b", "b", "c"]  # c is a copy of b
+    records = [{"source": {"path": name, "sha256": "b" if name == "c" else name}} for name in files]
+    pairs = [Pair(0, 1, 1.0, "file"), Pair(2, 3, 1.0, "file"), Pair(2, 4, 1.0, "file")]
+    nothing = torch.zeros(5, 3, 16, 16, dtype=torch.uint8)
+    light = np.zeros(5, np.float32)
+    splits = ["train"] * 4 + ["test"]
+    seen = Scan(records, splits, list(range(5)), nothing, ["x"] * 5, light, light)
+    assert copy_clusters(seen, pairs) == [[2, 3, 4]]
