@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...evaluation.reports.evaluating import evaluating
 from .attention import save_attention
-from .evaluating import evaluating
 from .reconstructions import save_reconstructions
 from .similarities import COUNT, save_similarities
 

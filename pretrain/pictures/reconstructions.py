@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...evaluation.reports.evaluating import evaluating
 from ...zoo.release import Preprocessing
 from ..masked_autoencoder import MaskedAutoencoder
 from ..masking import PERSON_SALT, SCENE_SALT, random_masks
-from .evaluating import evaluating
 from .sheet import ACROSS, tiles, write_sheet
 
 HIDDEN = 0.62  # grey of a hidden patch: seldom a picture's own

@@ -9,8 +9,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from ...evaluation.reports.colours import Anchors, colour
 from ...foundation.files import write_atomically
-from .colours import Anchors, colour
 
 Part = tuple[Sequence[Image.Image], str]  # bands, one above another, and the caption under them
 WIDTH, MARGIN, GAP, ACROSS = 1200, 24, 8, 8

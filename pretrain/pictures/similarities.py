@@ -9,9 +9,9 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, normalize
 
+from ...evaluation.reports.colours import DIVERGING, SEQUENTIAL, Anchors, colour, extent
 from ..losses import profiles
 from . import sheet
-from .colours import DIVERGING, SEQUENTIAL, Anchors, colour, extent
 from .sheet import Part
 
 COUNT = 32  # samples; with more, cells are too small to tell apart

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from vemo.evaluation.reports.colours import DIVERGING, NOT_A_NUMBER, SEQUENTIAL, colour, extent
 from vemo.pretrain.losses import profiles
 from vemo.pretrain.masking import PERSON_SALT, SCENE_SALT, random_masks
 from vemo.pretrain.objective import ObjectiveConfig
 from vemo.pretrain.pictures import observe, save_reconstructions, save_similarities, sheet
-from vemo.pretrain.pictures.colours import DIVERGING, NOT_A_NUMBER, SEQUENTIAL, colour, extent
 from vemo.pretrain.pictures.reconstructions import HIDDEN, normalised, reconstruct, seen
 from vemo.pretrain.pictures.sheet import GAP, INNER, MARGIN, NUMBERS, PAPER, TILE, TITLE_SIZE, WIDTH
 from vemo.pretrain.pictures.similarities import LINE, SECOND, SIDE
