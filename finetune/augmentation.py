@@ -1,4 +1,4 @@
-"""What fine-tuning sees of an image: a random crop, mirrored or not, changed by one of three policies.
+"""How a training image is changed: a random crop, mirrored or not, is given one of three policies.
 
 - `none`: nothing more.
 - `randaugment`: the released recipe (spec §2.11): timm's `rand-m9-mstd0.5-inc1` and random erasing by pixels.
@@ -12,7 +12,7 @@ no bicubic). timm's erasing draws globally too and works on normalised floats. T
 libraries resample once an operation and fill with one colour.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, reduce
 from typing import Any, Literal
 
@@ -26,22 +26,10 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from ..datasets.stream.decode import fast_packages
-from ..datasets.stream.order import generator
-from ..datasets.stream.transforms import (
-    EvaluationView,
-    Interpolation,
-    Region,
-    box_region,
-    horizontal_flip,
-    resize_region,
-    sample_crop,
-)
+from ..datasets.stream.transforms import Interpolation, Region, box_region, resize_region
 from ..foundation.config import Config
-from ..pretrain.views import RATIO, ViewConfig, person_region
 
 Policy = Literal["none", "emotion-safe", "randaugment"]
-Extra = Callable[[Mapping[str, Any]], dict[str, Any]]
-"""What else a sample gives, from its record. Picklable."""
 
 RELEASED = {"scale": (0.08, 1.0), "erasing": 0.25}  # what goes with randaugment, unless told otherwise
 
@@ -68,8 +56,10 @@ class AugmentationConfig(Config):
         le=1,
         description="Probability of noise in a rectangle; randaugment: 0.25 if not given",
     )
-    person: Literal["none", "score_and_size", "score", "size"] = Field(
-        default="none", description="Which of several persons is shown beside the image, as in pretraining"
+    person: Literal["score_and_size", "score", "size"] = Field(
+        default="score_and_size",
+        description="Which of several persons a run looks at that looks at one (person=crop or "
+        "crop_and_scene), as in pretraining",
     )
     margin: float = Field(default=0.1, ge=0, description="Widening of the box on each side, as a share of it")
 
@@ -85,89 +75,6 @@ class AugmentationConfig(Config):
         if not 0 < low <= high <= 1:
             raise ValueError(f"scale must be 0 < low ≤ high ≤ 1, got {list(self.scale)}")
         return self
-
-
-class FinetuneView:
-    """A stream view → {"image": uint8 [3, S, S], *extras} and, where persons are asked for, "person", like
-    "image", and "has_person": bool.
-
-    The person is mirrored with the image and changed by the same policy, with draws of its own, but not
-    cropped at random; without a usable box it is the whole image. Asking for it does not change "image".
-    Picklable; the image is decoded once.
-    """
-
-    def __init__(self, config: AugmentationConfig, image_size: int, extras: Sequence[Extra] = ()) -> None:
-        self.config, self.image_size, self.extras = config, image_size, tuple(extras)
-        self.choice = person_choice(config)
-
-    def __call__(
-        self, image_loader: Callable[[], Tensor], record: dict[str, Any], seed: int
-    ) -> dict[str, Any]:
-        config, numbers = self.config, generator(seed)
-        image, fast = image_loader(), getattr(image_loader, "fast", False)
-        region = sample_crop(image.shape[1], image.shape[2], config.scale, RATIO, numbers)
-        mirrored = bool(numbers.random() < config.flip)
-        found: dict[str, Any] = {"image": self._show(image, region, mirrored, numbers, fast)}
-        if self.choice is not None:
-            region, found["has_person"] = shown_person(image, record, self.choice)
-            found["person"] = self._show(image, region, mirrored, numbers, fast)
-        return _with_extras(found, self.extras, record)
-
-    def _show(
-        self, image: Tensor, region: Region, mirrored: bool, numbers: np.random.Generator, fast: bool
-    ) -> Tensor:
-        config, size = self.config, self.image_size
-        matrix = draw_warp(config, numbers) if config.policy == "emotion-safe" else None
-        if matrix is None:
-            shown = resize_region(image, region, size, config.interpolation, fast)
-        else:
-            shown = warp_region(image, region, matrix, size, config.interpolation, fast)
-        shown = horizontal_flip(shown, numbers, float(mirrored), fast)
-        if config.policy == "randaugment":
-            shown = rand_augment(shown, config, numbers)
-        return random_erasing(shown, config.erasing, numbers)
-
-
-class FinetuneEvaluationView:
-    """`EvaluationView` with the persons and extras of a `FinetuneView`; nothing random. Picklable."""
-
-    def __init__(
-        self,
-        config: AugmentationConfig,
-        image_size: int,
-        extras: Sequence[Extra] = (),
-        crop_fraction: float = 0.875,
-    ) -> None:
-        self.choice, self.extras = person_choice(config), tuple(extras)
-        self.view = EvaluationView(image_size, crop_fraction, config.interpolation)
-
-    def __call__(
-        self, image_loader: Callable[[], Tensor], record: dict[str, Any], seed: int
-    ) -> dict[str, Any]:
-        image = image_loader()
-        found = self.view(lambda: image, record, seed)
-        if self.choice is not None:
-            region, found["has_person"] = shown_person(image, record, self.choice)
-            found["person"] = resize_region(image, region, self.view.size, self.view.interpolation)
-        return _with_extras(found, self.extras, record)
-
-
-def person_choice(config: AugmentationConfig) -> ViewConfig | None:
-    """The same choice in pretraining's terms."""
-    return None if config.person == "none" else ViewConfig(person=config.person, margin=config.margin)
-
-
-def shown_person(image: Tensor, record: dict[str, Any], choice: ViewConfig) -> tuple[Region, bool]:
-    """(region, whether it shows a person): the whole image where no box is usable."""
-    height, width = image.shape[1:]
-    region = person_region(record, height, width, choice)
-    return region or (0, 0, height, width), region is not None
-
-
-def _with_extras(found: dict[str, Any], extras: Sequence[Extra], record: dict[str, Any]) -> dict[str, Any]:
-    for extra in extras:
-        found |= extra(record)
-    return found
 
 
 def drawn_operations(

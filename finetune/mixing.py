@@ -50,7 +50,7 @@ class Mixing:
     partners: Tensor
 
     def images(self, images: Tensor) -> Tensor:
-        """[B, 3, H, W], mixed: a new tensor of the same dtype; uint8 is rounded."""
+        """[B, C, H, W], mixed: a new tensor of the same dtype; uint8 is rounded."""
         if self.box is not None:
             top, left, bottom, right = self.box
             mixed = images.clone()
@@ -71,13 +71,20 @@ class Mixing:
 
 
 def mix(
-    images: Tensor, targets: Sequence[SoftTarget], config: MixingConfig, training: bool
+    images: Tensor,
+    targets: Sequence[SoftTarget],
+    config: MixingConfig,
+    training: bool,
+    alike: Sequence[Tensor] = (),
 ) -> tuple[Tensor, list[SoftTarget]]:
-    """A batch mixed by one `Mixing`: images [B, 3, H, W], uint8 or float, and the targets of every head.
+    """A batch mixed by one `Mixing`: images [B, C, H, W], uint8 or float, and the targets of every head.
 
-    Neither is changed in place. Where `training` is false or chance will have it, they come back as they are.
+    Several views of a sample are more channels, so that all are mixed alike. `alike`: bool [B] each, in which
+    partners agree beside the targets, such as `has_person`. Nothing is changed in place. Where `training` is
+    false or chance will have it, all comes back as it is.
     """
-    mixing = draw_mixing(config, images, [known for _, known in targets]) if training else None
+    known = [known for _, known in targets]
+    mixing = draw_mixing(config, images, [*known, *alike]) if training else None
     if mixing is None:
         return images, list(targets)
     return mixing.images(images), [mixing.target(target) for target in targets]
@@ -87,7 +94,7 @@ def draw_mixing(config: MixingConfig, images: Tensor, known: Sequence[Tensor]) -
     """How to mix this batch, from torch's global CPU generator; None: not at all.
 
     Args:
-        images: [B, 3, H, W]; only its shape and device matter.
+        images: [B, C, H, W]; only its shape and device matter.
         known: bool [B] or [B, C] each: partners agree in which of these have anything that is true. Where a
             person's crop is mixed too, `has_person` belongs here. A sample that is alone of its kind is its
             own partner.

@@ -1,51 +1,47 @@
-"""What a head is worth on a split: its scores, and the one that chooses the checkpoint."""
+"""What the heads of a run say of a split: as predictions, which `evaluation` scores."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..datasets.taxonomy import label_space
-from ..evaluation.metrics import (
-    confusion_matrix,
-    distribution_measures,
-    gather,
-    multilabel_scores,
-    negative_log_likelihood,
-    per_class,
-    regression_scores,
-    reliability,
-    scores,
-)
+from ..datasets.stream import ShardSet
+from ..evaluation.features import group_of
+from ..evaluation.metrics import gather
+from ..evaluation.predictions import FLOOR, Kind, Predictions
+from ..evaluation.scoring import SCORES_OF, direction
 from ..training import World
 from .emotion import Head
 from .task import FinetuneTask
 
-MAIN = {  # kind → (score, which end is better)
-    "single": ("macro_f1", "highest"),
-    "hierarchical": ("macro_f1", "highest"),
-    "distribution": ("kl", "lowest"),
-    "multilabel": ("mean_average_precision", "highest"),
-    "vad": ("ccc", "highest"),
-}
-
 
 def main_score(heads: dict[str, Any]) -> tuple[str, str]:
-    """The name of the first head's main score among those of `validation_scores`, and which end is better."""
+    """The name of the first head's main score among those of a validation, and which end is better."""
     name, config = next(iter(heads.items()))
-    score, end = MAIN[config.kind]
-    return f"{name}_{score}", end
+    score = SCORES_OF[kind_of(config)][0]
+    return f"{name}_{score}", direction(score)
+
+
+def kind_of(config: Any) -> Kind:
+    """The kind of a head's predictions."""
+    return "single" if config.kind == "hierarchical" else config.kind
 
 
 @torch.no_grad()
 def predictions(
-    task: FinetuneTask, batches: Iterable[dict[str, Any]], world: World, samples: int
-) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
-    """Head → (numbers int64 [N], outputs [N, C], targets) of every sample of a split that has a target.
+    task: FinetuneTask,
+    batches: Iterable[dict[str, Any]],
+    world: World,
+    shards: ShardSet,
+    split: str,
+    whole: bool = True,
+) -> dict[str, Predictions]:
+    """Head → what it says of every sample of a split that has a target for it, in the order of the split.
 
-    Targets are as `Head.soft_targets` gives them, float [N, …], NaN where a part is absent. Every process has
-    to call it; all get the same.
+    Every process has to call it, with its part of the batches; all get the same. `whole` says that the
+    batches hold every sample of the split, which is checked.
     """
     parts: dict[str, list[tuple[Tensor, ...]]] = {name: [] for name in task.heads}
     for batch in batches:
@@ -53,61 +49,69 @@ def predictions(
             key: value.to(world.device) if isinstance(value, Tensor) else value
             for key, value in batch.items()
         }
-        for name, outputs in task.outputs(batch["image"]).items():
+        for name, outputs in task.outputs(batch).items():
             targets, _ = task.heads[name].soft_targets(batch)
             parts[name].append((batch["index"].cpu(), outputs.float().cpu(), targets.float().cpu()))
     found = {}
     for name, rows in parts.items():
-        numbers, outputs, targets = (torch.cat(column) for column in zip(*rows))
-        every = gather(world, numbers, outputs, targets, samples)
-        known = every.targets.isfinite().any(dim=1)
-        found[name] = (every.numbers[known], every.predictions[known], every.targets[known])
+        numbers, outputs, targets = _joined(rows, task.heads[name])
+        every = gather(world, numbers, outputs, targets, shards.count(split) if whole else None)
+        records = [shards.record(split, number) for number in every.numbers.tolist()]
+        found[name] = _known(task.heads[name], records, every.predictions, every.targets)
     return found
 
 
-def head_scores(head: Head, outputs: Tensor, targets: Tensor) -> dict[str, float]:
-    """Flat scores of one head; {} where no sample has a target."""
-    if len(targets) == 0:
-        return {}
-    kind, predicted = head.config.kind, head.predict(outputs)
-    if kind in ("single", "hierarchical"):
-        return _class_scores(head, predicted, targets[:, : len(head.classes)])
-    if kind == "distribution":
-        return distribution_measures(targets, outputs.double().softmax(1)).means()
+def mirrored(batches: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The same batches with every view of a sample mirrored."""
+    for batch in batches:
+        views = [name for name in ("image", "person") if name in batch]
+        yield {**batch, **{name: batch[name].flip(-1) for name in views}}
+
+
+def mean_of(one: Predictions, other: Predictions) -> Predictions:
+    """What two say of the same samples, averaged: probabilities (of a multilabel head each on its own), or
+    values."""
+    first, second = one.outputs.double(), other.outputs.double()
+    if one.kind == "vad":
+        mean = (first + second) / 2
+    elif one.kind == "multilabel":
+        mean = ((first.sigmoid() + second.sigmoid()) / 2).clamp(FLOOR, 1 - FLOOR).logit()
+    else:
+        mean = ((first.softmax(1) + second.softmax(1)) / 2).clamp(min=FLOOR).log()
+    return replace(one, outputs=mean.float())
+
+
+def _joined(rows: list[tuple[Tensor, ...]], head: Head) -> tuple[Tensor, ...]:
+    """The batches' columns; of no batch (more processes than samples) empty ones of the right widths."""
+    if rows:
+        return tuple(torch.cat(column) for column in zip(*rows))
+    outputs = head(torch.zeros(0, head.linear.in_features, device=head.linear.weight.device)).float().cpu()
+    nothing = head.targets({})
+    batch = {key: torch.as_tensor(value)[None][:0] for key, value in nothing.items()}
+    return torch.zeros(0, dtype=torch.int64), outputs, head.soft_targets(batch)[0].float()
+
+
+def _known(head: Head, records: list[dict[str, Any]], outputs: Tensor, targets: Tensor) -> Predictions:
+    """Those that have a target. Of a hierarchical head's targets the emotion, without the polarity."""
+    kind, targets = kind_of(head.config), targets[:, : len(head.classes)]
+    there = targets.isfinite().any(1) if kind == "vad" else targets.isfinite().all(1)
+    kept = [record for record, known in zip(records, there.tolist()) if known]
+    return Predictions(
+        kind,
+        getattr(head.config, "space", None),
+        head.classes,
+        tuple(record["id"] for record in kept),
+        tuple(group_of(record) for record in kept),
+        as_outputs(head, outputs[there]),
+        targets[there],
+    )
+
+
+def as_outputs(head: Head, outputs: Tensor) -> Tensor:
+    """A head's outputs as those of `Predictions`, float32 [N, C]: what it does to them is done already."""
+    said, kind = head.predict(outputs).double(), kind_of(head.config)
+    if kind == "vad":
+        return said.float()
     if kind == "multilabel":
-        found = multilabel_scores(targets, predicted)
-        names = ("mean_average_precision", "micro_f1", "macro_f1", "jaccard")
-        return {name: getattr(found, name) for name in names}
-    axes = {}
-    for place, axis in enumerate(head.classes):
-        known = targets[:, place].isfinite()
-        if known.any():
-            axes[axis] = regression_scores(targets[:, place], predicted[:, place], known)
-    single = {
-        f"{axis}_{name}": getattr(each, name) for axis, each in axes.items() for name in ("ccc", "rmse")
-    }
-    return {"ccc": sum(each.ccc for each in axes.values()) / len(axes), **single}
-
-
-def _class_scores(head: Head, predicted: Tensor, targets: Tensor) -> dict[str, float]:
-    known = targets.isfinite().all(dim=1)
-    predicted, targets = predicted[known].double(), targets[known]
-    if len(targets) == 0:
-        return {}
-    labels = targets.argmax(1)
-    found = scores(confusion_matrix(labels, predicted.argmax(1), len(head.classes)))
-    logits = predicted.clamp(min=1e-30).log()
-    return {name: float(value) for name, value in found.items()} | {
-        "nll": float(negative_log_likelihood(labels, logits).mean()),
-        "ece": reliability(labels, logits).ece,
-    }
-
-
-def by_class(head: Head, outputs: Tensor, targets: Tensor) -> dict[str, dict[str, float]]:
-    """Precision, recall, F1 and support of each class of a head that says one class; {} for others."""
-    if head.config.kind not in ("single", "hierarchical") or len(targets) == 0:
-        return {}
-    space = label_space(head.config.space)  # pyright: ignore[reportAttributeAccessIssue] - of these kinds
-    known = targets[:, : len(space)].isfinite().all(dim=1)
-    labels, said = targets[known, : len(space)].argmax(1), head.predict(outputs[known]).argmax(1)
-    return per_class(confusion_matrix(labels, said, len(space)), space.names)
+        return said.clamp(FLOOR, 1 - FLOOR).logit().float()
+    return said.clamp(min=FLOOR).log().float()

@@ -1,4 +1,4 @@
-"""Heads on an encoder as a task: one image, one feature, a loss for every head."""
+"""Heads on an encoder as a task: one sample, one feature, a loss for every head."""
 
 from typing import Any
 
@@ -8,7 +8,9 @@ from torch import Tensor, nn
 from ..foundation.errors import UserError
 from ..training.task import Task
 from ..zoo.encoder import Encoder
-from .emotion import Head
+from .emotion import ContextFusion, Head
+from .fer import FeatureSqueeze, SqueezeConfig, squeeze_stages
+from .lora import LoraConfig, add_adapters
 from .mixing import MixingConfig, mix
 
 LAST = 99999  # timm's mark for what belongs above all blocks
@@ -20,26 +22,53 @@ class FinetuneTask(Task):
     Args:
         encoder: its weights are trained as `train` says (see FinetuneConfig).
         heads: their losses, times `config.weight`, are added.
+        fusion: joins a person's features with the scene's, of the same encoder; None: there is one image.
+        lora: what is trained of the encoder with train=lora.
+        squeeze: what stands between features and heads, which share it; None: nothing.
     """
 
     def __init__(
-        self, encoder: Encoder, heads: dict[str, Head], mixing: MixingConfig | None = None, train: str = "all"
+        self,
+        encoder: Encoder,
+        heads: dict[str, Head],
+        mixing: MixingConfig | None = None,
+        train: str = "all",
+        fusion: ContextFusion | None = None,
+        lora: LoraConfig | None = None,
+        squeeze: SqueezeConfig | None = None,
     ) -> None:
         super().__init__()
-        self.encoder, self.mixing = encoder, mixing
+        self.encoder, self.mixing, self.fusion = encoder, mixing, fusion
         self.heads: Any = nn.ModuleDict(heads)
         self.frozen = train == "heads"
-        _freeze(encoder.model, train)
+        self.squeeze = None
+        if squeeze is not None:
+            self.squeeze = FeatureSqueeze(encoder.width if fusion is None else fusion.width, squeeze)
+            if squeeze.position == "stages":
+                squeeze_stages(encoder.model, squeeze.reduction)
+        if train == "lora":
+            add_adapters(encoder, lora or LoraConfig())
+        else:
+            _freeze(encoder.model, train)
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """What of a batch the encoder sees."""
+        return ("image",) if self.fusion is None else ("image", "person")
 
     def forward(self, batch: dict[str, Any]) -> dict[str, Tensor]:
-        """batch: image uint8 [B, 3, S, S] and the targets of the heads. Returns a part for each head and
-        `loss`, their weighted sum. Samples are mixed in training mode only."""
-        images, soft = batch["image"], None
+        """batch: as for `features`, and the targets of the heads. Returns a part for each head and `loss`,
+        their weighted sum. Samples are mixed in training mode only, all views of a sample alike and with a
+        sample that shows a person exactly if it does."""
+        shown, soft = batch, None
         if self.mixing is not None and self.training:
             targets = [head.soft_targets(batch) for head in self.heads.values()]
-            images, mixed = mix(images, targets, self.mixing, training=True)
+            views = torch.cat([batch[name] for name in self.views], dim=1)
+            alike = [] if self.fusion is None else [batch["has_person"]]
+            views, mixed = mix(views, targets, self.mixing, training=True, alike=alike)
             soft = [target for target, _ in mixed]
-        features = self.features(images)
+            shown = {**batch, **dict(zip(self.views, views.split(3, dim=1)))}
+        features = self.features(shown)
         parts = {
             name: head.loss(head(features), batch, soft[number] if soft else None)
             for number, (name, head) in enumerate(self.heads.items())
@@ -47,16 +76,27 @@ class FinetuneTask(Task):
         loss = torch.stack([self.heads[name].config.weight * part for name, part in parts.items()]).sum()
         return {"loss": loss, **parts}
 
-    def features(self, images: Tensor) -> Tensor:
-        """uint8 [B, 3, S, S] → [B, width]."""
+    def features(self, batch: dict[str, Any]) -> Tensor:
+        """image: uint8 [B, 3, S, S]; with a fusion also person, like it, and has_person, bool [B]. Returns
+        [B, width]. The encoder sees all views of a batch in one pass."""
+        images = torch.cat([batch[name] for name in self.views])
         if self.frozen:
             with torch.no_grad():
-                return self.encoder(images)
-        return self.encoder(images)
+                features = self.encoder(images)
+        else:
+            features = self.encoder(images)
+        if self.fusion is not None:
+            scene, person = features.chunk(2)
+            features = self.fusion(scene, person, batch["has_person"])
+        return self.squeezed(features)
 
-    def outputs(self, images: Tensor) -> dict[str, Tensor]:
-        """Head → what it says of uint8 [B, 3, S, S], before `predict`."""
-        features = self.features(images)
+    def squeezed(self, features: Tensor) -> Tensor:
+        """What the heads are given of features [B, width]."""
+        return features if self.squeeze is None else self.squeeze(features)
+
+    def outputs(self, batch: dict[str, Any]) -> dict[str, Tensor]:
+        """Head → what it says of a batch (see `features`), before `predict`."""
+        features = self.features(batch)
         return {name: head(features) for name, head in self.heads.items()}
 
     def train(self, mode: bool = True) -> "FinetuneTask":
@@ -67,7 +107,7 @@ class FinetuneTask(Task):
         return self
 
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
-        """timm's, of the encoder below us, with the heads on top: for layer-wise learning rates."""
+        """timm's, of the encoder below us, with what is ours on top: for layer-wise learning rates."""
         matcher = getattr(self.encoder.model, "group_matcher", None)
         if matcher is None:
             raise UserError("optimizer.layer_decay: timm knows no layers of this encoder; use null")
@@ -79,7 +119,7 @@ class FinetuneTask(Task):
             for name, patterns in found.items()
         }
         above = below["blocks"] if isinstance(below["blocks"], list) else [(below["blocks"], None)]
-        return {**below, "blocks": [*above, (r"^heads", (LAST + 1,))]}
+        return {**below, "blocks": [*above, (r"^(?:fusion|squeeze|heads)", (LAST + 1,))]}
 
     def no_weight_decay(self) -> set[str]:
         """timm's convention, of the encoder below us."""

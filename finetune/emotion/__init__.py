@@ -9,16 +9,13 @@ from .build import build_head
 from .config import HeadConfig
 from .context import ContextConfig, ContextFusion
 from .head import Head
-from .targets import Counts, Targets, build_targets, count_targets
+from .targets import build_targets
 
 __all__ = [
     "ContextConfig",
     "ContextFusion",
-    "Counts",
     "Head",
     "HeadConfig",
-    "Targets",
     "build_head",
     "build_targets",
-    "count_targets",
 ]

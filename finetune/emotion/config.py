@@ -52,7 +52,7 @@ class _ClassConfig(_HeadConfig):
     imbalance: Imbalance = Field(
         default="none",
         description="Against unequal class counts, at most one of: weights, inverse to them; "
-        "logit_adjustment, of Menon et al. 2021",
+        "logit_adjustment, of Menon et al. 2021; neither with balanced sampling (data.select.balanced)",
     )
     adjustment: float = Field(default=1.0, gt=0, description="logit_adjustment: τ, the factor of log π")
 

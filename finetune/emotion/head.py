@@ -5,9 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...evaluation.targets import Targets
 from ...foundation.errors import UserError
 from .config import HeadConfig
-from .targets import Targets, build_targets
+from .targets import build_targets
 
 HEAD_STD = 2e-5  # MAE's and UniEmoX's fine-tuning: a head starts as good as silent
 

@@ -7,10 +7,10 @@ from torch import Tensor
 
 from ...datasets.taxonomy import label_space
 from ...evaluation.metrics import polarities
+from ...evaluation.targets import POLARITIES
 from .config import HierarchicalConfig
 from .losses import cross_entropy, wide
 from .single import SingleHead, inverse_frequencies
-from .targets import POLARITIES
 
 
 class HierarchicalHead(SingleHead):

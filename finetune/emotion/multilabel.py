@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from ...datasets.taxonomy import label_space
+from ...evaluation.targets import ABSENT
 from .config import MultilabelConfig
 from .head import Head
 from .losses import binary_cross_entropy, emotic_loss, emotic_weights, wide
-from .targets import ABSENT
 
 LOW, HIGH = 1e-3, 0.05  # margins at 0 and at 1
 

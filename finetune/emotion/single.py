@@ -8,10 +8,10 @@ from torch.nn.functional import one_hot
 
 from ...datasets.taxonomy import label_space
 from ...evaluation.metrics import wheel_distances
+from ...evaluation.targets import ABSENT
 from .config import HierarchicalConfig, SingleConfig
 from .head import Head
 from .losses import cross_entropy, wide
-from .targets import ABSENT
 
 
 class SingleHead(Head):

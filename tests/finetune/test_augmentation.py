@@ -15,14 +15,13 @@ from vemo.evaluation.audit.scan import light
 from vemo.finetune.augmentation import (
     RAND_AUGMENT,
     AugmentationConfig,
-    FinetuneEvaluationView,
-    FinetuneView,
     drawn_operations,
     rand_augment,
     random_erasing,
     warp_matrix,
     warp_region,
 )
+from vemo.finetune.views import FinetuneEvaluationView, FinetuneView
 from vemo.foundation.config import load_config
 from vemo.foundation.errors import UserError
 
@@ -60,8 +59,9 @@ def record(*boxes):
     return {"id": "x", "persons": [{"box": box, "score": 0.9} for box in boxes]}
 
 
-def make(image, seed=7, sample=None, fast=False, extras=(), **options):
-    view = FinetuneView(AugmentationConfig(**options), SIZE, extras)
+def make(image, seed=7, sample=None, fast=False, extras=(), look=None, **options):
+    look = look or ("crop_and_scene" if "person" in options else "none")
+    view = FinetuneView(AugmentationConfig(**options), SIZE, extras, look)
     return view(Loader(image, fast), sample or record(), seed)
 
 
@@ -425,7 +425,7 @@ def test_evaluation_has_the_same_keys_and_nothing_random():
 
     config = AugmentationConfig(policy="randaugment", person="score", margin=0)
     loader = Loader(person_picture())
-    view = FinetuneEvaluationView(config, SIZE, [extra])
+    view = FinetuneEvaluationView(config, SIZE, [extra], look="crop_and_scene")
     found = view(loader, record(BOX), 1)
     assert set(found) == set(make(person_picture(), sample=record(BOX), person="score", extras=[extra]))
     assert found["image"].shape == found["person"].shape == (3, SIZE, SIZE) and loader.calls == 1
@@ -437,7 +437,8 @@ def test_evaluation_has_the_same_keys_and_nothing_random():
 
 def test_the_image_is_decoded_once_and_the_views_can_be_sent_to_workers():
     config = AugmentationConfig(person="score")
-    for view in (FinetuneView(config, SIZE), FinetuneEvaluationView(config, SIZE)):
+    views = (FinetuneView, FinetuneEvaluationView)
+    for view in (make_view(config, SIZE, look="crop_and_scene") for make_view in views):
         loader = Loader(texture())
         found = pickle.loads(pickle.dumps(view))(loader, record((20, 20, 80, 100)), 3)
         assert torch.equal(found["image"], view(Loader(texture()), record((20, 20, 80, 100)), 3)["image"])

@@ -11,6 +11,7 @@ from vemo.finetune.emotion import build_head
 from vemo.finetune.run import finetune
 from vemo.finetune.task import FinetuneTask
 from vemo.foundation import UserError
+from vemo.foundation.config import load_config
 from vemo.training.optimizer import OptimizerConfig, build_optimizer
 from vemo.zoo import load_encoder
 
@@ -52,6 +53,9 @@ def test_a_run_from_release_to_report(shards, release, tmp_path, capsys):
     weights = load_file(folder / "model.safetensors")
     assert {"encoder.model.cls_token", "heads.emotion.linear.weight"} <= weights.keys()
     assert "macro_f1" in capsys.readouterr().out
+    # The config that is kept chooses as this run did.
+    kept = load_config(FinetuneConfig, tmp_path / "run" / "finetune.yaml")
+    assert (kept.training.best, kept.training.best_is) == ("val_emotion_macro_f1", "highest")
 
 
 def test_stopped_and_resumed_equals_never_stopped(shards, release, tmp_path):

@@ -9,7 +9,8 @@ from torch import nn
 from torch.nn.functional import cross_entropy, one_hot
 from vemo.datasets.taxonomy import label_space
 from vemo.evaluation.metrics import wheel_distances
-from vemo.finetune.emotion import build_head, count_targets
+from vemo.evaluation.targets import count_targets
+from vemo.finetune.emotion import build_head
 from vemo.finetune.emotion.multilabel import into_unit_interval
 from vemo.foundation import UserError
 

@@ -9,7 +9,8 @@ from emotion_heads import CONFIGS, RECORDS, config_of
 from vemo.datasets.stream.collate import collate
 from vemo.datasets.stream.derived import derive, label_maps
 from vemo.datasets.taxonomy import label_space
-from vemo.finetune.emotion import build_targets, count_targets
+from vemo.evaluation.targets import count_targets
+from vemo.finetune.emotion import build_targets
 from vemo.foundation import UserError
 
 
