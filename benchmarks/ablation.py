@@ -118,10 +118,16 @@ def facts_of(folder: Path) -> dict[str, Any]:
     }
 
 
-def spread(values: list[float]) -> dict[str, float]:
-    """Mean and standard deviation over seeds."""
-    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-    return {"mean": round(statistics.mean(values), 4), "deviation": round(deviation, 4)}
+def spread(values: list[float]) -> dict[str, float | None]:
+    """Mean and standard deviation over seeds; of one seed there is none."""
+    deviation = round(statistics.stdev(values), 4) if len(values) > 1 else None
+    return {"mean": round(statistics.mean(values), 4), "deviation": deviation}
+
+
+def shown(found: dict[str, float | None], sign: str = "") -> str:
+    """Mean ± deviation."""
+    plus = "" if found["deviation"] is None else f" ± {found['deviation']:.3f}"
+    return f"{found['mean']:{sign}.3f}{plus}".replace("-", "−")
 
 
 def table(found: dict[str, dict[int, dict[str, float]]]) -> dict[str, dict[str, Any]]:
@@ -146,7 +152,7 @@ def table(found: dict[str, dict[int, dict[str, float]]]) -> dict[str, dict[str, 
 
 
 def main() -> None:
-    """Run what is missing, then print the table and write docs/results/ablation_NAME.json."""
+    """Run what is missing, then print the table in Markdown and write docs/results/ablation_NAME.json."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     plans = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text())
     parser.add_argument("name", choices=plans)
@@ -184,10 +190,11 @@ def main() -> None:
         "table": rows,
     }
     write_result(f"ablation_{given.name}", payload)
-    for cell, row in sorted(rows.items(), key=lambda item: -item[1]["linear macro_f1"]["mean"]):
-        score, minus = row["linear macro_f1"], row.get("macro_f1 minus UniEmoX")
-        beside = f"{minus['mean']:+.3f} ± {minus['deviation']:.3f}" if minus else ""
-        print(f"{score['mean']:.3f} ± {score['deviation']:.3f}  {beside:16}  {len(row['seeds'])}  {cell}")
+    print("| cell | macro-F1 | minus UniEmoX, same seed | seeds |\n|---|---|---|---|")
+    for cell in [*(name for name in plan["cells"] if name in rows), *(rows.keys() - plan["cells"].keys())]:
+        score, minus = rows[cell]["linear macro_f1"], rows[cell].get("macro_f1 minus UniEmoX")
+        beside = shown(minus, "+") if minus else ""
+        print(f"| {cell} | {shown(score)} | {beside} | {len(rows[cell]['seeds'])} |")
 
 
 if __name__ == "__main__":
