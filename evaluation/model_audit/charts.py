@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from ..reports.diagrams import apart
+
 COLOURS = 8  # --c1 … --c8 of the pages' style
 GAP = 13.0  # between the names at the ends of lines, in pixels
 LETTERS = 16  # of a name, beyond which it is cut
@@ -68,7 +70,7 @@ def line_chart(
         )
         parts.append(f'<g style="{colour}"><path class="line" d="M{path}"/>{dots}</g>')
         ends.append((points[-1][1], colour, line.name))
-    for y, colour, name in _apart(ends, top + height):
+    for y, colour, name in apart(ends, GAP, top + height):
         cut = name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…"
         at_end = f'x="{left + width + 9}" y="{y + 4:.1f}"'
         parts.append(f'<g style="{colour}"><text class="here" {at_end}>{escape(cut)}</text></g>')
@@ -92,16 +94,3 @@ def number_ticks(low: float, high: float) -> list[tuple[float, str]]:
     step = next((each for each in steps if (high - low) / each <= 4), high / 4)
     first, last = int(low / step), -int(-high // step)
     return [(place * step, f"{place * step:.6g}") for place in range(first, max(last, first + 1) + 1)]
-
-
-def _apart(ends: Sequence[tuple[float, str, str]], floor: float) -> list[tuple[float, str, str]]:
-    """Names in the order of their heights, `GAP` apart and none below `floor`."""
-    placed: list[tuple[float, str, str]] = []
-    for y, colour, name in sorted(ends):
-        placed.append((max(y, placed[-1][0] + GAP) if placed else y, colour, name))
-    limit = floor
-    for place in range(len(placed) - 1, -1, -1):
-        y, colour, name = placed[place]
-        placed[place] = (min(y, limit), colour, name)
-        limit = placed[place][0] - GAP
-    return placed

@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ..reports.diagrams import reliability_diagram
 from ..reports.document import number, section, table, write_document
+from ..reports.run_page import calibrated
 from ..reports.wording import PERCEIVED, score_name
 from .charts import Line, line_chart, share_ticks
 from .page_groups import group_rows, partition_section
@@ -37,7 +37,7 @@ def write_page(path: Path, report: dict[str, Any], shown: Sequence[tuple[str, Te
         body += f"<p>{escape(WHOSE.format(who=who))}</p>"
     body += section("All samples", _overall(report), report["samples"])
     body += "".join(partition_section(report, each) for each in report["partitions"])
-    body += section("Calibration", _calibration(report["calibration"]))
+    body += section("Calibration", calibrated(report["calibration"]))
     body += section("Abstention", _abstention(report))
     body += section("Corrupted images", robustness_content(report["robustness"], shown))
     body += section("How this was tested", _method(report))
@@ -65,21 +65,6 @@ def _overall(report: dict[str, Any]) -> str:
             [(SOFT_NAMES.get(name) or score_name(name), value) for name, value in soft.items()],
         )
     return made
-
-
-def _calibration(found: dict[str, Any] | None) -> str:
-    if found is None:
-        return ""
-    before, after = found["before"], found.get("after")
-    rows = [
-        (score_name(name), before[name], *([after[name]] if after else []))
-        for name in ("ece", "classwise_ece", "nll", "brier")
-    ]
-    head = ("", "before", "after temperature") if after else ("", "as it is")
-    diagram = reliability_diagram(before["bins"], after["bins"] if after else None)
-    key = '<p class="note"><span class="key"><i></i>before</span>'
-    key += '<span class="key"><i class="said"></i>after temperature</span></p>' if after else "</p>"
-    return f'<div class="side"><div>{diagram}{key}</div><div>{table(head, rows)}</div></div>'
 
 
 def _abstention(report: dict[str, Any]) -> str:

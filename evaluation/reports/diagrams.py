@@ -271,7 +271,7 @@ def few_shot_curve(
         )
         ends.append((line[-1][1], colour, name))
     x = left + width + 9
-    for y, colour, name in _apart(ends, 13.0, top + height):
+    for y, colour, name in apart(ends, 13.0, top + height):
         kind = ' class="here"' if colour else ""
         parts.append(
             f'<g style="{colour}"><text{kind} x="{x}" y="{y + 4:.1f}">{escape(_cut(name))}</text></g>'
@@ -287,7 +287,7 @@ def _cut(name: str, letters: int = 19) -> str:
     return name if len(name) <= letters else f"{name[: letters - 1]}…"
 
 
-def _apart(ends: Sequence[tuple[float, str, str]], gap: float, floor: float) -> list[tuple[float, str, str]]:
+def apart(ends: Sequence[tuple[float, str, str]], gap: float, floor: float) -> list[tuple[float, str, str]]:
     """The labels in the order of their heights, moved so that they are `gap` apart and end above `floor`."""
     placed: list[tuple[float, str, str]] = []
     for y, colour, name in sorted(ends):

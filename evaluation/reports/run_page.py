@@ -151,6 +151,22 @@ def _histogram(values: torch.Tensor, edges: torch.Tensor) -> list[float]:
 
 def _calibration(test: Predictions, validation: Predictions | None) -> str:
     found = calibration(test, validation)
+    note = "Right means the share of people who say so too. " if test.kind == "distribution" else ""
+    if found is not None and validation is not None and "temperature" in found:
+        temperature = found["temperature"]
+        chosen = f"{temperature['value']:.3f}, chosen on {len(validation):,} validation samples"
+        note += (
+            f"Temperature {chosen}. Above 1: the model was too sure."
+            if temperature["identified"]
+            else f"No temperature is best on the {len(validation):,} validation samples: none is applied."
+        )
+    else:
+        note += "No validation samples to choose a temperature on."
+    return calibrated(found, note)
+
+
+def calibrated(found: Mapping[str, Any] | None, note: str = "") -> str:
+    """What `scoring.calibration` found as a diagram and a table; "" where it found nothing."""
     if found is None:
         return ""
     before, after = found["before"], found.get("after")
@@ -159,24 +175,11 @@ def _calibration(test: Predictions, validation: Predictions | None) -> str:
         for name in ("ece", "classwise_ece", "nll", "brier")
     ]
     head = ("", "before", "after temperature") if after else ("", "as it is")
-    note = "Right means the share of people who say so too. " if test.kind == "distribution" else ""
-    if after and validation is not None:
-        temperature = found["temperature"]
-        note += f"Temperature {temperature['value']:.3f}, chosen on {len(validation):,} validation samples. "
-        note += (
-            "Above 1: the model was too sure."
-            if temperature["identified"]
-            else "They name none: the best lies at the end of the range, and says nothing."
-        )
-    else:
-        note += "No validation samples to choose a temperature on."
     diagram = reliability_diagram(before["bins"], after["bins"] if after else None)
     legend = '<p class="note"><span class="key"><i></i>before</span>'
     legend += '<span class="key"><i class="said"></i>after temperature</span></p>' if after else "</p>"
-    return (
-        f'<div class="side"><div>{diagram}{legend}</div>'
-        f'<div>{table(head, rows)}<p class="note">{note}</p></div></div>'
-    )
+    below = f'<p class="note">{note}</p>' if note else ""
+    return f'<div class="side"><div>{diagram}{legend}</div><div>{table(head, rows)}{below}</div></div>'
 
 
 def _examples(test: Predictions, shards: ShardSet | None, split: str, look: Look | None) -> str:
