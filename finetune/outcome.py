@@ -61,6 +61,7 @@ def save_measured(
     shards: ShardSet,
     validation: dict[str, Predictions],
     test: dict[str, Predictions],
+    title: str,
 ) -> None:
     """Predictions of both splits, and a page for each head; with its pictures where they fit an encoder."""
     for part, found in (("validation", validation), ("test", test)):
@@ -76,7 +77,7 @@ def save_measured(
             look = looking(task.encoder, lambda features, head=head: head(task.squeezed(features)).amax(1))
         write_run_page(
             config.out / f"{name}.html",
-            f"{config.out.name} · {name}",
+            f"{title} · {name}",
             facts,
             said,
             validation[name],

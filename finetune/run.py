@@ -25,12 +25,15 @@ from .task import FinetuneTask
 from .views import FinetuneEvaluationView, FinetuneView
 
 
-def finetune(config: FinetuneConfig, quiet: bool = False) -> Path:
+def finetune(config: FinetuneConfig, quiet: bool = False, title: str | None = None) -> Path:
     """Fine-tune (or go on) in `config.out`; returns `out/model`, with the best checkpoint's weights.
 
     The checkpoint is chosen by the first head's main score on the validation split (without one, on what is
     held out of the training split); the test split is read once, at the end. All processes of a torchrun call
-    this. `quiet`: no table at the end. Raises UserError for mistakes in config or data.
+    this. `quiet`: no table at the end. `title`: of the pages; by default the run folder's name.
+
+    Raises:
+        UserError: mistakes in config or data.
     """
     world = join_world(config.training.device, config.training.timeout)
     config = _with_a_choice(config)
@@ -104,7 +107,7 @@ def finetune(config: FinetuneConfig, quiet: bool = False) -> Path:
         save_config(config)
         save_model(config.out / "model", task, about)
         if validation is not None and test is not None:
-            save_measured(config, task, about, held_out.shards, validation, test)
+            save_measured(config, task, about, held_out.shards, validation, test, title or config.out.name)
         if data.mixture is not None:
             write_counts(config.out, data.mixture, {name: head.targets for name, head in task.heads.items()})
         about |= {"flipped": flipped} if flipped else {}

@@ -34,7 +34,7 @@ def finetune_cell(
     for other in folder.parent.glob("run*"):
         if other.is_dir() and other != folder:
             shutil.rmtree(other)
-    finetune(config, quiet=True)
+    finetune(config, quiet=True, title=f"{task.config.title} · {encoder.title or encoder.weights}")
     shutil.copyfile(config.out / f"{HEAD}.html", folder.parent / PAGE)
     validation, test = (
         load_predictions(config.out / PREDICTIONS / f"{HEAD}-{part}.safetensors")

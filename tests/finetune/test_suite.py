@@ -91,7 +91,7 @@ def test_a_suite_fine_tunes_and_goes_on_inside_of_a_cell(shards, release, recipe
     assert report["scores"]["emotion"]["macro_f1"] == flat_scores(said)["macro_f1"]
     assert report["scores"]["emotion"]["calibration"]["temperature"]["nll_after"] > 0
     page = (cell / "index.html").read_text()
-    assert "Surest and right" in page and "data:image/jpeg" in page
+    assert "<h1>Stripes · " in page and "Surest and right" in page and "data:image/jpeg" in page
     # The cell's mark gone, as after a kill: the finished run below it is found, and says the same.
     (cell / "cell.json").unlink()
     steps = (run / "metrics.jsonl").read_text()
