@@ -50,8 +50,8 @@ class TrainerConfig(LearnerConfig):
 
 
 FREE = ["epochs", "accumulation", "optimizer.lr", "schedule", "clip_norm", "precision", "compile"]
-FREE += ["activation_checkpointing", "device", "distributed", "timeout", "log_every", "checkpoint_every"]
-FREE += ["keep", "observe_every", "best", "best_is", "trackers"]
+FREE += ["activation_checkpointing", "channels_last", "device", "distributed", "timeout", "log_every"]
+FREE += ["checkpoint_every", "keep", "observe_every", "best", "best_is", "trackers"]
 
 
 class Trainer:
