@@ -7,7 +7,7 @@ import ast
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ["annotation", "finetune", "pretrain", "evaluation", "zoo", "training", "datasets", "foundation"]
+ROOMS = ["cli", "annotation", "finetune", "pretrain", "evaluation", "zoo", "training", "datasets", "foundation"]
 OPENING = """# The house
 
 The repository root is the package `vemo`: a folder at the top is a subpackage, one room with one job.
@@ -25,7 +25,6 @@ curation → overlay.
 | `tests/` | mirrors the folders |
 | `benchmarks/` | one script a figure; writes `docs/results/*.json` |
 | `docs/` | guides, results, decisions (`adr/`) |
-| `cli.py` | every command, one function each; no logic |
 """
 
 

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from vemo.cli import CONFIGS, config_class, main
+from vemo.cli import main
+from vemo.cli.config import CONFIGS, config_class
 from vemo.foundation.config import Config
 
 ROOT = Path(__file__).parent.parent
@@ -67,7 +68,7 @@ def test_every_config_has_a_schema(kind: str, capsys: pytest.CaptureFixture[str]
 
 
 def test_no_command_loads_a_config_without_a_schema() -> None:
-    source = (ROOT / "cli.py").read_text()
+    source = "".join(path.read_text() for path in (ROOT / "cli").glob("*.py"))
     loaded = set(re.findall(r"load_config\((\w+Config),", source))
     within_a_suite = {"TaskConfig", "PublishedConfig"}
     assert loaded | within_a_suite == {name for _, name in CONFIGS.values()}
