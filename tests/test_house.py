@@ -14,9 +14,7 @@ FLOORS = [
     "cli", "annotation", "finetune", "pretrain", "evaluation", "zoo", "training", "datasets", "foundation",
 ]  # fmt: skip
 STRANGERS = {("training", "datasets"), ("datasets", "training")}  # these know nothing of each other
-SOURCES = sorted(
-    path for path in ROOT.rglob("*.py") if path.relative_to(ROOT).parts[0] in FLOORS
-)
+SOURCES = sorted(path for path in ROOT.rglob("*.py") if path.relative_to(ROOT).parts[0] in FLOORS)
 
 
 def imported_rooms(path: Path) -> set[str]:
@@ -86,6 +84,9 @@ def test_our_datasets_folder_shadows_nobody(tmp_path: Path) -> None:
     assert str(ROOT / "datasets") not in found
 
 
-def test_the_file_map_is_current() -> None:
-    page = runpy.run_path(str(ROOT / "docs/house_page.py"))["page"]()
-    assert (ROOT / "docs/house.md").read_text(encoding="utf-8") == page, "run: python docs/house_page.py"
+@pytest.mark.parametrize("name", ["house.md", "datasets.md", "adr/index.md"])
+def test_pages_made_from_code_are_current(name: str) -> None:
+    pages = runpy.run_path(str(ROOT / "docs/pages.py"))["PAGES"]
+    written = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    assert written == pages[name](), "run: python docs/pages.py"
+    assert len(pages) == 3

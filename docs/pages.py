@@ -1,0 +1,131 @@
+"""Write the pages that say what the code says: the house, the datasets, the decisions.
+
+python docs/pages.py
+"""
+
+import ast
+from pathlib import Path
+
+import yaml
+from vemo.datasets.readers import READERS, describe_readers
+
+ROOT = Path(__file__).parent.parent
+ROOMS = [
+    "cli",
+    "annotation",
+    "finetune",
+    "pretrain",
+    "evaluation",
+    "zoo",
+    "training",
+    "datasets",
+    "foundation",
+]
+OPENING = """# The house
+
+The repository root is the package `vemo`: a folder at the top is a subpackage, one room with one job.
+Imports run downwards only, and a test says so:
+
+    cli → annotation → finetune → pretrain → evaluation → zoo → training → datasets → foundation
+
+`training` and `datasets` know nothing of each other.
+Data flows one way: native files → reader → sample → shard → stream → task → checkpoint → prediction →
+curation → overlay.
+
+| folder | what lives there |
+|---|---|
+| `configs/` | YAML by stage: datasets, pretrain, finetune, evaluation, annotation |
+| `tests/` | mirrors the folders |
+| `benchmarks/` | one script a figure; writes `docs/results/*.json` |
+| `docs/` | guides, results, decisions (`adr/`) |
+"""
+DATASETS = """# Datasets
+
+What vemo reads, each in the form its authors distribute it. `vemo datasets list KIND` prints the same;
+`vemo shards build configs/datasets/NAME.yaml root=DIR out=DIR` makes [shards](shards.md) of it. Images and
+labels are never part of vemo: a licence here is the dataset's own, as its authors state it, and stays with
+its shards.
+"""
+TITLES = {
+    "scenes": "Scenes and photographs",
+    "faces": "Faces",
+    "art": "Art",
+    "generic": "Your own, and other formats",
+}
+DECISIONS = """# Decisions
+
+What a later reader would question, and why it is so. Ten lines each.
+"""
+
+
+def docstring(path: Path) -> str:
+    return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+
+
+def first_sentence(path: Path) -> str:
+    return " ".join(docstring(path).split("\n\n")[0].split()).replace("|", "\\|")
+
+
+def house() -> str:
+    """What each room is for, and each file in a line, taken from the docstrings."""
+    parts = [OPENING]
+    for room in ROOMS:
+        for folder in [ROOT / room, *sorted(path.parent for path in (ROOT / room).rglob("*/__init__.py"))]:
+            name = folder.relative_to(ROOT)
+            parts.append(f"## {name}\n\n{docstring(folder / '__init__.py')}\n")
+            files = [path for path in sorted(folder.glob("*.py")) if path.name != "__init__.py"]
+            rows = [f"| `{path.name}` | {first_sentence(path)} |" for path in files]
+            parts.append("\n".join(["| file | |", "|---|---|", *rows]) + "\n")
+    return "\n".join(parts)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".") + "."
+
+
+def datasets() -> str:
+    """Every reader: what it reads, in which label space, under which licence, and how to get the data."""
+    configs: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "configs/datasets").glob("*.yaml")):
+        kind = (yaml.safe_load(path.read_text(encoding="utf-8")).get("reader") or {}).get("kind")
+        configs.setdefault(kind, []).append(f"`{path.name}`")
+    parts = [DATASETS]
+    described = {each["kind"]: each for each in describe_readers()}
+    for room, title in TITLES.items():
+        kinds = [kind for kind, reader in READERS.items() if reader.__module__.split(".")[-2] == room]
+        rows = [
+            f"| [`{kind}`](#{kind}) | {described[kind]['summary']} "
+            f"| {', '.join(described[kind]['spaces'])} | {described[kind]['licence']} |"
+            for kind in kinds
+        ]
+        parts.append(
+            "\n".join(
+                [f"## {title}\n", "| kind | what | label spaces | licence |", "|---|---|---|---|", *rows, ""]
+            )
+        )
+        for kind in kinds:
+            each = described[kind]
+            counts = ", ".join(f"{split} {count:,}" for split, count in each["samples"].items())
+            lines = [f"### {kind}\n", f"{_sentence(each['summary'])} {each['how_to_get']}\n"]
+            lines += [f"- published counts: {counts}"] if counts else []
+            lines += [f"- name in a record: `{each['dataset']}`"]
+            lines += [f"- config: {', '.join(configs[kind])}"] if kind in configs else []
+            parts.append("\n".join([*lines, ""]))
+    return "\n".join(parts)
+
+
+def decisions() -> str:
+    """The decision records, one line each."""
+    rows = []
+    for path in sorted((ROOT / "docs/adr").glob("0*.md")):
+        title = path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
+        number, _, text = title.partition(" · ")
+        rows.append(f"| {number} | [{text}]({path.name}) |")
+    return "\n".join([DECISIONS, "| | decision |", "|---|---|", *rows, ""])
+
+
+PAGES = {"house.md": house, "datasets.md": datasets, "adr/index.md": decisions}
+
+if __name__ == "__main__":
+    for name, page in PAGES.items():
+        (ROOT / "docs" / name).write_text(page(), encoding="utf-8")
