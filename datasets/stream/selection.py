@@ -24,7 +24,7 @@ _BLANK = -2  # not even a label without a class, such as a tie or several
 
 
 class SelectionConfig(Config):
-    """A part of a split. Groups are held out first, then labels asked for, then a fraction is taken."""
+    """A part of a split: what is unwanted goes, groups are held out, labels asked for, a fraction taken."""
 
     space: str | None = Field(
         default=None, description="label space of the keys below, as it is or derived (spaces)"
@@ -33,6 +33,10 @@ class SelectionConfig(Config):
         default=0.0, ge=0, lt=1, description="share of the groups that is left out, to choose a checkpoint on"
     )
     hold_out_seed: int = Field(default=0, description="another one holds out other groups; seed does not")
+    without: tuple[str, ...] = Field(
+        default=(),
+        description="leave out samples with such an attribute, before all else: [review_status=reject]",
+    )
     labelled: bool = Field(default=False, description="only samples with a label in space, of whatever kind")
     fraction: float = Field(
         default=1.0,
@@ -57,6 +61,13 @@ class SelectionConfig(Config):
         if continuous:
             raise ValueError(f"must be a space of classes ({name} is continuous)")
         return name
+
+    @field_validator("without")
+    @classmethod
+    def _names_values(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [each for each in given if not all(each.partition("="))]:
+            raise ValueError(f"must say attribute=value (got {wrong[0]!r})")
+        return given
 
     @model_validator(mode="after")
     def _has_a_space(self) -> "SelectionConfig":
@@ -141,13 +152,17 @@ def _answer(question: _Question) -> _Parts:
     count = shards.count(split)
     groups, ids = bytearray(), bytearray()
     classes = np.empty(count, np.int64)
+    wanted = np.ones(count, bool)
+    unwanted = [tuple(each.split("=", 1)) for each in select.without]
     for number, record in enumerate(shards.records(split)):
         group = (record.get("source") or {}).get("group")
         groups += key_digest(group or record["id"])
         ids += key_digest(record["id"])
         classes[number] = _class_of(shards, record, select.space)
+        attributes = record.get("attributes") or {}
+        wanted[number] = not any(value in _values(attributes.get(name)) for name, value in unwanted)
     held = draws(HELD_OUT, select.hold_out_seed, groups).astype(np.float64) / 2**64 < select.hold_out
-    left = ~held
+    left = wanted & ~held
     if select.balanced:
         left &= classes >= 0
     elif select.labelled:
@@ -160,7 +175,12 @@ def _answer(question: _Question) -> _Parts:
         first = np.argsort(ranks[members], kind="stable")[: max(1, round(select.fraction * len(members)))]
         kept[members[first]] = True
     named = [np.flatnonzero(kept & (classes == each)) for each in np.unique(classes[kept]) if each >= 0]
-    return _Parts(np.flatnonzero(held), np.flatnonzero(kept), tuple(named))
+    return _Parts(np.flatnonzero(held & wanted), np.flatnonzero(kept), tuple(named))
+
+
+def _values(attribute: Any) -> list[str]:
+    """One value or several, as text."""
+    return [str(each) for each in (attribute if isinstance(attribute, list) else [attribute])]
 
 
 def _class_of(shards: ShardSet, record: dict[str, Any], space: str | None) -> int:

@@ -370,3 +370,22 @@ def test_what_cannot_be_drawn_is_said(shards, make, tmp_path, write_shards):
     )
     with pytest.raises(UserError, match=r"wrong: toy/train-1: .*meh"):
         picked(ShardSet(folder), fraction=0.5)
+
+
+def test_without_leaves_out_what_a_curator_rejected(make):
+    folder = make()
+    edits = [(3, "reject"), (4, "accept"), (50, ["unsure", "reject"])]
+    with (folder / "overrides.jsonl").open("a") as file:
+        for number, status in edits:
+            line = {"id": f"toy/train-{number}", "set": {"attributes.review_status": status}}
+            file.write(json.dumps(line) + "\n")
+    shards, without = ShardSet(folder), ("review_status=reject",)
+    assert set(range(66)) - set(selected(shards, "train", SelectionConfig(without=without))) == {3, 50}
+    halved = SelectionConfig(without=without, hold_out=0.5)
+    kept = [*selected(shards, "train", halved), *held_out(shards, "train", halved)]
+    assert sorted(kept) == [number for number in range(66) if number not in (3, 50)]
+
+
+def test_without_wants_an_attribute_and_a_value():
+    with pytest.raises(ValueError, match="attribute=value"):
+        SelectionConfig(without=("reject",))
