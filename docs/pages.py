@@ -4,10 +4,15 @@ python docs/pages.py
 """
 
 import ast
+import sys
 from pathlib import Path
 
 import yaml
 from vemo.datasets.readers import READERS, describe_readers
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from house_picture import house as house_picture
 
 ROOT = Path(__file__).parent.parent
 ROOMS = [
@@ -24,13 +29,10 @@ ROOMS = [
 OPENING = """# The house
 
 The repository root is the package `vemo`: a folder at the top is a subpackage, one room with one job.
-Imports run downwards only, and a test says so:
+Imports run downwards only, `training` and `datasets` know nothing of each other, data flows one way; a test
+says so of the imports.
 
-    cli → annotation → finetune → pretrain → evaluation → zoo → training → datasets → foundation
-
-`training` and `datasets` know nothing of each other.
-Data flows one way: native files → reader → sample → shard → stream → task → checkpoint → prediction →
-curation → overlay.
+![The rooms by floor, and the way of the data](pictures/house.svg)
 
 | folder | what lives there |
 |---|---|
@@ -124,7 +126,12 @@ def decisions() -> str:
     return "\n".join([DECISIONS, "| | decision |", "|---|---|", *rows, ""])
 
 
-PAGES = {"house.md": house, "datasets.md": datasets, "adr/index.md": decisions}
+PAGES = {
+    "house.md": house,
+    "pictures/house.svg": house_picture,
+    "datasets.md": datasets,
+    "adr/index.md": decisions,
+}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():
