@@ -155,11 +155,27 @@ def _built(facts: Facts) -> Iterator[str]:
     sides = [split["sides"] for split in facts.splits.values() if split["sides"]]
     size = f" Sides run from {min(low for low, _ in sides)} to {max(high for _, high in sides)} pixels."
     yield f"{bytes_are}{size if sides else ''} Every image was decoded once, by {build['codec']}."
+    if edits := _applied(manifest.get("origin")):
+        yield "People's edits are in its records for good, and each names who made it. They came from:"
+        yield _bullets(edits)
     version = manifest.get("vemo", "of a version that did not put it into the manifest")
     yield (
         f"Built by vemo {version}, shard format {manifest['format']}. "
         "The same source and settings give the same bytes."
     )
+
+
+def _applied(origin: Mapping[str, Any] | None) -> list[str]:
+    """What was applied on the way from the first shard set to this one, the earliest first."""
+    if origin is None:
+        return []
+    source = f"shards {origin['fingerprint'][:16]}"
+    found = [
+        f"`{each['file']}` (sha256 {each['sha256'][:16]}, on {source}), edits: {each['edits']:,}, "
+        f"images: {each['samples']:,}, by {', '.join(each['raters']) or 'nobody named'}"
+        for each in origin["overlays"]
+    ]
+    return [*_applied(origin.get("origin")), *found]
 
 
 def _settings(build: Mapping[str, Any]) -> str:

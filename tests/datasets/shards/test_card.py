@@ -11,6 +11,7 @@ from vemo import __version__
 from vemo.cli import main
 from vemo.datasets.readers import ImageFolder
 from vemo.datasets.shards import BuildConfig, build, verify
+from vemo.datasets.shards.apply import ApplyConfig, apply
 from vemo.datasets.shards.card import CardConfig, write_card
 from vemo.datasets.shards.card_page import card_page
 from vemo.datasets.shards.config import settings_of
@@ -212,6 +213,11 @@ def test_people_s_edits_are_mentioned(own_splits: BuildConfig) -> None:
     }
     (own_splits.out / "overrides.jsonl").write_text(json.dumps(edit) + "\n")
     assert "People's edits (`overrides.jsonl`)" in page(own_splits.out)
+    later = own_splits.out.with_name("later")
+    apply(ApplyConfig(shards=own_splits.out, out=later, workers=0))
+    built = section(page(later), "How it was built")
+    assert "`overrides.jsonl` (sha256 " in built and "), edits: 1, images: 1, by ann" in built
+    assert "are in its records for good" not in page(own_splits.out)
 
 
 def test_writing_the_card(own_splits: BuildConfig, capsys: pytest.CaptureFixture[str]) -> None:
