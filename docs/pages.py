@@ -4,6 +4,7 @@ python docs/pages.py
 """
 
 import ast
+import json
 import sys
 from pathlib import Path
 
@@ -54,6 +55,11 @@ TITLES = {
     "art": "Art",
     "generic": "Your own, and other formats",
 }
+RESULTS = """# Every file of results
+
+Beside [what was concluded](index.md): each file of `docs/results/` with all numbers, spreads and versions, and
+the command that writes it anew. Speeds are ratios within one run, because the machines are shared.
+"""
 DECISIONS = """# Decisions
 
 What a later reader would question, and why it is so. Ten lines each.
@@ -126,10 +132,31 @@ def decisions() -> str:
     return "\n".join([DECISIONS, "| | decision |", "|---|---|", *rows, ""])
 
 
+def results() -> str:
+    """Every file of results: what it shows, and the command that writes it anew."""
+    rows = []
+    for path in sorted((ROOT / "docs/results").glob("*.json")):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        said = found.get("claim") or found["title"]
+        versions, machine = found.get("versions", {}), found.get("machine", {})
+        where = ", ".join(
+            f"{text} {value}"
+            for text, value in (("torch", versions.get("torch")), ("cores:", machine.get("cores")))
+            if value
+        )
+        rows.append(
+            f"| `{path.name}` | {_sentence(said)} | `{found['command']}` | {found['date']} | {where} |"
+        )
+    return "\n".join(
+        [RESULTS, "| file | what it shows | command | date | on |", "|---|---|---|---|---|", *rows, ""]
+    )
+
+
 PAGES = {
     "house.md": house,
     "pictures/house.svg": house_picture,
     "datasets.md": datasets,
+    "results/files.md": results,
     "adr/index.md": decisions,
 }
 
