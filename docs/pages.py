@@ -57,7 +57,7 @@ TITLES = {
 }
 RESULTS = """# Every file of results
 
-Beside [what was concluded](index.md): each file of `docs/results/` with all numbers, spreads and versions, and
+Beside [what was concluded](index.md): each file of `docs/results/`, with numbers, spreads and versions, and
 the command that writes it anew. Speeds are ratios within one run, because the machines are shared.
 """
 DECISIONS = """# Decisions
