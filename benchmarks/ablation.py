@@ -191,7 +191,10 @@ def main() -> None:
     }
     write_result(f"ablation_{given.name}", payload)
     print("| cell | macro-F1 | minus UniEmoX, same seed | seeds |\n|---|---|---|---|")
-    for cell in [*(name for name in plan["cells"] if name in rows), *(rows.keys() - plan["cells"].keys())]:
+    for cell in [
+        *(name for name in plan["cells"] if name in rows),
+        *(name for name in rows if name not in plan["cells"]),
+    ]:
         score, minus = rows[cell]["linear macro_f1"], rows[cell].get("macro_f1 minus UniEmoX")
         beside = shown(minus, "+") if minus else ""
         print(f"| {cell} | {shown(score)} | {beside} | {len(rows[cell]['seeds'])} |")
