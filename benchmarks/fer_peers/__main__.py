@@ -9,7 +9,9 @@ reason.
 """
 
 import argparse
+import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +31,17 @@ from vemo.foundation.errors import UserError
 OURS = "ours"
 
 
-def kept(images: TestSet, cache: Path, name: str, classes: list[str], logits: torch.Tensor) -> None:
+def kept(
+    images: TestSet,
+    cache: Path,
+    name: str,
+    classes: list[str],
+    logits: torch.Tensor,
+    truths: Iterable[str] = SPACES,
+) -> None:
     """A file of predictions for each truth, below CACHE/predictions/NAME; NaN: image not predicted."""
-    for truth, space in SPACES.items():
+    for truth in truths:
+        space = SPACES[truth]
         found = fer2013.predictions(images, truth, classes, logits)
         path = cache / "predictions" / name / f"{space}.safetensors"
         path.unlink(missing_ok=True)
@@ -47,6 +57,18 @@ def from_file(images: TestSet, path: Path) -> tuple[list[str], torch.Tensor]:
     rows = dict(zip(found.ids, found.outputs))
     unsaid = torch.full((len(found.classes),), float("nan"))
     return list(found.classes), torch.stack([rows.get(each, unsaid) for each in images.ids])
+
+
+def keep_own_heads(images: TestSet, cache: Path, run: Path) -> None:
+    """A truth for which a run of ours has a head of its own is answered by that head, not the first one."""
+    heads = json.loads((run / "model" / "model.json").read_text())["heads"]
+    usable = {name: head["space"] for name, head in heads.items() if head["space"] in SPACES.values()}
+    first = next(iter(usable.values()))
+    for name, space in usable.items():
+        path = run / "predictions" / f"{name}-test.safetensors"
+        truths = [truth for truth, wanted in SPACES.items() if wanted == space != first]
+        if truths and path.is_file():
+            kept(images, cache, OURS, *from_file(images, path), truths=truths)
 
 
 def facts_of(peer: Peer) -> dict[str, Any]:
@@ -137,6 +159,8 @@ def main() -> None:
         print(f"{peer.name}: {facts[peer.name].get('absent', 'done')}", flush=True)
     if "absent" in facts.get(OURS, {}):
         raise UserError(f"--ours {given.ours}: {facts[OURS]['absent']}")
+    if OURS in facts:
+        keep_own_heads(images, given.cache, Path(str(peers[-1].facts["model"])).parent)
     if given.ours_predictions:
         kept(images, given.cache, OURS, *from_file(images, given.ours_predictions))
         facts[OURS] = {"title": OURS, "predictions": given.ours_predictions.name}
