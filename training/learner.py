@@ -68,7 +68,7 @@ class Learner:
         self.config, self.world = config, world
         self.task = task.to(world.device)
         if config.channels_last:
-            self.task = self.task.to(memory_format=torch.channels_last)  # images follow at the first convolution
+            self.task.to(memory_format=torch.channels_last)  # images follow at the first convolution
         world.same_weights(self.task)
         # Copied before the task is changed: what is compiled or sharded does not survive a deep copy.
         self.average = ModelEmaV3(self.task, decay=config.ema, use_warmup=True) if config.ema else None

@@ -140,8 +140,9 @@ def test_changed_sections_are_refused_by_key_with_both_values(tmp_path):
         "  training.optimizer.weight_decay: was 0.05, now 0.5\n"
         '  data.shards: was absent, now "elsewhere"\n'
         "  (use another run folder to start afresh; when resuming you may change epochs, accumulation, "
-        "optimizer.lr, schedule, clip_norm, precision, compile, activation_checkpointing, device, "
-        "distributed, timeout, log_every, checkpoint_every, keep, observe_every, best, best_is, trackers)"
+        "optimizer.lr, schedule, clip_norm, precision, compile, activation_checkpointing, "
+        "channels_last, device, distributed, timeout, log_every, checkpoint_every, keep, observe_every, "
+        "best, best_is, trackers)"
     )
 
 
