@@ -45,7 +45,7 @@ def read_weight_file(path: Path) -> WeightFile:
     if path.suffix == ".safetensors":
         tensors = read_tensors(path)
     elif path.suffix in TORCH_FILES:
-        tensors = dict(_tensors_below(_read_torch(path)))
+        tensors = dict(_tensors_below(read_torch(path)))
     else:
         raise UserError(
             f"{path}: not a weights file that is read here (.safetensors, {', '.join(TORCH_FILES)})"
@@ -70,7 +70,8 @@ def read_weight_file(path: Path) -> WeightFile:
     return WeightFile(found, tuple(name for name in tensors if not name.startswith(wanted)), is_clip)
 
 
-def _read_torch(path: Path) -> Any:
+def read_torch(path: Path) -> Any:
+    """What a torch file holds, none of it run. UserError: missing, damaged, or more than plain values."""
     if not path.is_file():
         raise UserError(f"{path}: no such weights file")
     try:

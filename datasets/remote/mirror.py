@@ -9,16 +9,14 @@ data/mirrors/dataset.tar.gz-91bc…/   for an archive, here or elsewhere
   files/        …unpacked
 """
 
-import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ...foundation.errors import UserError
-from ...foundation.files import PART_SUFFIX, sha256_of, write_json
+from ...foundation.files import PART_SUFFIX, alone_in, sha256_of, write_json
 from ...foundation.progress import Progress
 from .archives import is_archive, leads_out, unpack
 from .places import folder_name, is_url, is_web, list_tree, name_of, read_many
@@ -54,8 +52,7 @@ def local_folder(
     try:
         done = _finished(home, source)
         if done is None:
-            home.mkdir(parents=True, exist_ok=True)
-            with _alone_in(home):
+            with alone_in(home):
                 done = _finished(home, source) or _make(root, home, source, archived, sha256, listing)
     except OSError as error:
         where = error.filename or home
@@ -228,15 +225,3 @@ def _read(path: Path) -> dict[str, Any] | None:
     except (FileNotFoundError, ValueError):
         return None
     return value if isinstance(value, dict) else None
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Hold `folder` against other processes that want the same copy: they wait until it is there."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
