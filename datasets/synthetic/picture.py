@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from random import Random
+from typing import TypeVar
 
 from PIL import Image
 
@@ -9,20 +10,28 @@ from .air import AIRS
 from .canvas import Canvas, Pen, Point
 from .colour import Palette, make_palette
 from .cover import cover_margins, lay_out_cover
+from .cues import Cue
 from .objects import OBJECTS
 from .people import POSES, Hands, draw_person
 from .scenes import SCENES
-from .story import Story
+from .story import Person, Story
 from .styles import STYLES, grade
 
+Shown = TypeVar("Shown")
 SHAPES = ((4, 3), (3, 4), (1, 1), (3, 2), (5, 4), (4, 5))  # width to height
 
 
 @dataclass(slots=True)
 class Picture:
     image: Image.Image
-    persons: list[list[float]] = field(default_factory=list)  # x1, y1, x2, y2 in pixels
+    people: list[tuple[Person, list[float]]] = field(default_factory=list)  # x1, y1, x2, y2 in pixels
+    things: list[tuple[Cue, list[float]]] = field(default_factory=list)
     faces_large: bool = False  # some face is at least a quarter of the picture's height
+
+    @property
+    def persons(self) -> list[list[float]]:
+        """The people's boxes."""
+        return [box for _, box in self.people]
 
 
 def paint(
@@ -43,19 +52,28 @@ def paint(
     SCENES[story.scene.value].draw(pen, palette, rng)
     AIRS[story.air.value][0](canvas, palette, rng)
     style.background(canvas, palette, rng, story.shot == "portrait")
-    boxes, large = _place(pen, story, palette, rng)
+    people, things, large = _place(pen, story, palette, rng)
     AIRS[story.air.value][1](canvas, palette, rng)
     image = grade(style.finish(canvas.result(), canvas, rng), rng, grading, story.mood, style.dim)
     if any(margins):
         image = lay_out_cover(image, (width, height), margins, palette, rng)
-    scale = canvas.height
-    persons = [_clip(box, scale, canvas.width, canvas.height, margins[0], margins[1]) for box in boxes]
-    return Picture(image, [box for box in persons if box], large)
+    return Picture(image, _clipped(people, canvas, margins), _clipped(things, canvas, margins), large)
 
 
 def _shape(rng: Random, story: Story) -> tuple[int, int]:
     wide = story.shot in ("group", "landscape")
     return rng.choice([shape for shape in SHAPES if shape[0] >= shape[1] or not wide])
+
+
+def _clipped(
+    boxed: list[tuple[Shown, list[float]]], canvas: Canvas, margins: tuple[int, int, int, int]
+) -> list[tuple[Shown, list[float]]]:
+    """What is inside the picture, with its box in pixels."""
+    clipped = (
+        (shown, _clip(box, canvas.height, canvas.width, canvas.height, margins[0], margins[1]))
+        for shown, box in boxed
+    )
+    return [(shown, box) for shown, box in clipped if box]
 
 
 def _clip(box: list[float], scale: int, width: int, height: int, left: int, top: int) -> list[float] | None:
@@ -66,8 +84,11 @@ def _clip(box: list[float], scale: int, width: int, height: int, left: int, top:
     return [round(x1 + left, 1), round(y1 + top, 1), round(x2 + left, 1), round(y2 + top, 1)]
 
 
-def _place(pen: Pen, story: Story, palette: Palette, rng: Random) -> tuple[list[list[float]], bool]:
-    """Put people and things into the scene; returns the people's boxes, and whether a face is large."""
+def _place(
+    pen: Pen, story: Story, palette: Palette, rng: Random
+) -> tuple[list[tuple[Person, list[float]]], list[tuple[Cue, list[float]]], bool]:
+    """Put people and things into the scene; returns both with their boxes, and whether a face is large."""
+    things: list[tuple[Cue, list[float]]] = []
     wide = pen.canvas.wide
     fantastic = story.style == "science_fiction"
     if story.shot == "still":
@@ -75,8 +96,8 @@ def _place(pen: Pen, story: Story, palette: Palette, rng: Random) -> tuple[list[
         for i, cue in enumerate(story.objects):
             x = wide * ((i + 0.5) / count + rng.uniform(-0.04, 0.04))
             size = min(rng.uniform(0.58, 0.76), wide / count * 0.95 / OBJECTS[cue.value].breadth)
-            _thing(pen, cue.value, x, rng.uniform(0.9, 0.96), size, palette, rng)
-        return [], False
+            things.append((cue, _thing(pen, cue.value, x, rng.uniform(0.9, 0.96), size, palette, rng)))
+        return [], things, False
     places: list[
         tuple[float, float, float]
     ] = []  # x, height of a standing body, y of its crown (close) or feet
@@ -110,16 +131,9 @@ def _place(pen: Pen, story: Story, palette: Palette, rng: Random) -> tuple[list[
         side = (-1 if centre > 0.5 else 1) * (1 if i % 2 == 0 else -1)
         x = wide * (0.5 + side * rng.uniform(0.3, 0.36))
         size = rng.uniform(0.36, 0.46) if story.shot != "landscape" else rng.uniform(0.3, 0.42)
-        _thing(
-            pen,
-            cue.value,
-            x,
-            rng.uniform(0.88, 0.95),
-            min(size, wide * 0.42 / OBJECTS[cue.value].breadth ** 0.5),
-            palette,
-            rng,
-        )
-    boxes = []
+        size = min(size, wide * 0.42 / OBJECTS[cue.value].breadth ** 0.5)
+        things.append((cue, _thing(pen, cue.value, x, rng.uniform(0.88, 0.95), size, palette, rng)))
+    people = []
     for person, (x, size, y) in sorted(zip(story.people, places), key=lambda pair: pair[1][2]):
         pose = POSES[person.pose.value]
         if not close and story.shot != "landscape":
@@ -131,19 +145,24 @@ def _place(pen: Pen, story: Story, palette: Palette, rng: Random) -> tuple[list[
             pen.canvas.shadow(x, feet, 0.24 * size, 0.05 * size)
         with pen.canvas.measured() as box:
             hands = draw_person(body, person.pose.value, person.face.value, palette, rng, fantastic)
-        boxes.append(list(box))
+        people.append((person, list(box)))
         if pose.holds:
             _hold(body, pose.holds, hands, palette, rng)
-    return boxes, large
+    return people, things, large
 
 
-def _thing(pen: Pen, name: str, x: float, y: float, size: float, palette: Palette, rng: Random) -> None:
+def _thing(
+    pen: Pen, name: str, x: float, y: float, size: float, palette: Palette, rng: Random
+) -> list[float]:
+    """Draw it; returns its box in picture heights."""
     thing = OBJECTS[name]
     if thing.hangs:
         y -= rng.uniform(0.12, 0.3)
     else:
         pen.canvas.shadow(x, y, 0.5 * size * thing.breadth, 0.07 * size)
-    thing.draw(pen.at(x, y, size, rng.uniform(-5, 5), flip=rng.random() < 0.5), palette, rng)
+    with pen.canvas.measured() as box:
+        thing.draw(pen.at(x, y, size, rng.uniform(-5, 5), flip=rng.random() < 0.5), palette, rng)
+    return list(box)
 
 
 def _hold(body: Pen, name: str, hands: Hands, palette: Palette, rng: Random) -> None:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 from random import Random
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ...foundation.config import Config
 from ...foundation.errors import UserError
@@ -14,6 +15,7 @@ from .attributes import AttributeShares
 from .cues import EMOTION_SHARES, EMOTIONS, CueStrengths
 
 SPLITS = {"train": 0.8, "val": 0.05, "test": 0.15}
+FLAWS = ("label_noise", "exact_duplicates", "near_duplicates", "leaks", "broken_files")
 BROKEN_KINDS = ("truncated", "zero_bytes", "wrong_extension")
 
 
@@ -21,6 +23,10 @@ class SynthesizeConfig(Config):
     """The built-in dataset: how much to draw, how hard to make it, and which flaws to plant."""
 
     out: Path = Field(description="folder to write to; created, or an earlier built-in dataset")
+    layout: Literal["emoset", "artemis"] = Field(
+        default="emoset", description="emoset: one emotion a picture; artemis: what annotators felt, and why"
+    )
+    annotators: int = Field(default=6, ge=5, le=40, description="artemis: answers to each picture")
     images: int = Field(default=4000, ge=8, description="how many, all splits together")
     seed: int = Field(default=0, ge=0, description="another seed draws another dataset")
     size: int = Field(default=192, ge=48, le=1024, description="longer side in pixels")
@@ -48,6 +54,18 @@ class SynthesizeConfig(Config):
     broken_files: float = Field(
         default=0.0, ge=0, le=0.4, description="share of files cut off, empty or misnamed"
     )
+
+    @model_validator(mode="after")
+    def _flaws_are_planted_in_one_layout(self) -> "SynthesizeConfig":
+        asked = [name for name in FLAWS if getattr(self, name)]
+        if self.layout == "artemis" and asked:
+            raise ValueError(f"layout=artemis has no {asked[0]}: flaws are planted with layout=emoset only")
+        return self
+
+    def recipe(self) -> dict[str, Any]:
+        """All that decides what is drawn: not where it lies, nor how many drew it, nor another layout's."""
+        lacks = {"layout", "annotators"} if self.layout == "emoset" else {"attributes", *FLAWS}
+        return self.model_dump(mode="json", exclude={"out", "workers", *lacks})
 
 
 @dataclass(frozen=True, slots=True)

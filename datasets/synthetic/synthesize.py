@@ -1,4 +1,4 @@
-"""Draw the built-in dataset and write it in EmoSet's native layout, revision B.
+"""Draw the built-in dataset and write it in EmoSet's native layout, revision B (for ArtEmis' see `artemis`).
 
     info.json  train.json  val.json  test.json
     image/<emotion>/<emotion>_00001.jpg  annotation/<emotion>/<emotion>_00001.json
@@ -13,7 +13,7 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -23,7 +23,7 @@ from typing import Any
 from ...foundation.errors import UserError
 from ...foundation.files import write_json
 from ...foundation.progress import track
-from . import files
+from . import artemis, files
 from .attributes import annotate
 from .cues import EMOTIONS
 from .expressions import EXPRESSIONS
@@ -39,6 +39,7 @@ from .story import tell_story
 VERSION = 1
 MARKER = "synthesis.json"
 CHUNK = 16
+Draw = Callable[[SynthesizeConfig, Any], dict[str, Any]]  # what draws one of the plan
 
 
 def synthesize(config: SynthesizeConfig) -> SynthesizeReport:
@@ -48,23 +49,33 @@ def synthesize(config: SynthesizeConfig) -> SynthesizeReport:
     from the start; a finished one with the same config is left as it is.
     """
     started = time.monotonic()
-    # Where it lies and how many drew it is no part of what it is.
-    recipe = {"version": VERSION, **config.model_dump(mode="json", exclude={"out", "workers"})}
+    recipe = {"version": VERSION, **config.recipe()}
     done = _finished(config.out, recipe)
     if done:
         return done.model_copy(update={"out": config.out})
-    plan = make_plan(config)
+    plan, draw, write_tables = _layout(config)
     _clear(config.out)
     write_json(config.out / MARKER, {"finished": False, "recipe": recipe})
-    for folder in ("image", "annotation"):
-        for emotion in EMOTIONS:
-            (config.out / folder / emotion).mkdir(parents=True)
-    results = list(track(_draw_all(config, plan), "drawing", total=len(plan), unit="images"))
-    report = _write_tables(config, plan, results)
+    if config.layout == "artemis":
+        artemis.make_folders(config)
+    else:
+        for folder in ("image", "annotation"):
+            for emotion in EMOTIONS:
+                (config.out / folder / emotion).mkdir(parents=True)
+    drawn = _draw_all(config, plan, draw)
+    results = list(track(drawn, "drawing", total=len(plan), unit="images"))
+    report = write_tables(config, plan, results)
     counts = report.model_dump(mode="json", exclude={"out", "drawn", "seconds"})
     write_json(config.out / MARKER, {"finished": True, "recipe": recipe, "report": counts})
     seconds = time.monotonic() - started
     return report.model_copy(update={"out": config.out, "drawn": len(plan), "seconds": seconds})
+
+
+def _layout(config: SynthesizeConfig) -> tuple[list[Any], Draw, Callable[..., SynthesizeReport]]:
+    """(what is to be drawn, what draws one of it, what writes the tables) of a layout."""
+    if config.layout == "artemis":
+        return artemis.plan_paintings(config), artemis.draw_painting, artemis.write_tables
+    return make_plan(config), draw_slot, _write_tables
 
 
 def _finished(out: Path, recipe: dict[str, Any]) -> SynthesizeReport | None:
@@ -75,7 +86,8 @@ def _finished(out: Path, recipe: dict[str, Any]) -> SynthesizeReport | None:
         return None
     if not marker.get("finished") or marker.get("recipe") != recipe:
         return None
-    count = sum(1 for _ in out.glob("image/*/*.jpg"))
+    folder = artemis.FOLDER if recipe.get("layout") == "artemis" else "image"
+    count = sum(1 for _ in out.glob(f"{folder}/*/*.jpg"))
     if count != recipe["images"] or not (out / "info.json").exists():
         return None
     return SynthesizeReport.model_validate(marker["report"])
@@ -89,29 +101,31 @@ def _clear(out: Path) -> None:
         raise UserError(
             f"{out}: holds something that is not a built-in dataset; name another folder, or empty it"
         )
-    for name in ("info.json", "truth.json", "persons.json", *(f"{split}.json" for split in SPLITS)):
+    tables = ("info.json", "truth.json", "persons.json", artemis.TABLE)
+    for name in (*tables, *(f"{split}.json" for split in SPLITS)):
         (out / name).unlink(missing_ok=True)
-    for folder in ("image", "annotation"):
+    for folder in ("image", "annotation", artemis.FOLDER):
         shutil.rmtree(out / folder, ignore_errors=True)
 
 
-def _draw_all(config: SynthesizeConfig, plan: list[Slot]) -> Iterator[dict[str, Any]]:
-    """Draw every slot, in the plan's order, in as many processes as asked."""
+def _draw_all(config: SynthesizeConfig, plan: list[Any], draw: Draw) -> Iterator[dict[str, Any]]:
+    """Draw all of the plan, in its order, in as many processes as asked."""
     workers = (os.cpu_count() or 1) if config.workers < 0 else config.workers
     if workers <= 1:
         for slot in plan:
-            yield draw_slot(config, slot)
+            yield draw(config, slot)
         return
     slots = iter(plan)
     chunks = iter(lambda: list(islice(slots, CHUNK)), [])
     # spawn: a forked child would inherit the locks of whatever threads the caller runs.
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for results in pool.map(_draw_chunk, ((config, chunk) for chunk in chunks)):
+        for results in pool.map(_draw_chunk, ((config, draw, chunk) for chunk in chunks)):
             yield from results
 
 
-def _draw_chunk(job: tuple[SynthesizeConfig, list[Slot]]) -> list[dict[str, Any]]:
-    return [draw_slot(job[0], slot) for slot in job[1]]
+def _draw_chunk(job: tuple[SynthesizeConfig, Draw, list[Any]]) -> list[dict[str, Any]]:
+    config, draw, chunk = job
+    return [draw(config, slot) for slot in chunk]
 
 
 def draw_slot(config: SynthesizeConfig, slot: Slot) -> dict[str, Any]:

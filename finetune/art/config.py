@@ -75,6 +75,9 @@ class ContrastiveConfig(Config):
         description="text_only: emotion and explanation are read without the image and without each other, "
         "so that neither tells what it belongs to (a second pass); fused: the decoder's own states",
     )
+    score: Literal["cosine", "mlp"] = Field(
+        default="cosine", description="How well they belong together; mlp: the paper's, five layers"
+    )
     negatives: Literal["two", "batch"] = Field(
         default="two",
         description="two: the image's other explanation and that of another image; batch: all (InfoNCE)",
@@ -90,6 +93,10 @@ class ModelConfig(Config):
     contrastive: ContrastiveConfig | None = ContrastiveConfig()
     max_length: int = Field(
         default=30, ge=12, description="Tokens; explanations are cut so that the end fits"
+    )
+    released: Path | None = Field(
+        default=None,
+        description="Folder with the authors' released weights, to start from; needs faithful: true",
     )
     boundary: Literal["mask", "fixed6"] = Field(
         default="mask", description="Where explanations begin: by each token, or at place 6 (paper)"
@@ -126,6 +133,9 @@ class EvaluationConfig(Config):
         default=500, ge=1, description="Of the validation split, evenly spaced; null: all. Test: always all"
     )
     generation: GenerationConfig = GenerationConfig()
+    meteor: bool = Field(
+        default=False, description="METEOR of the test split, too: Java, and pip install 'vemo[meteor]'"
+    )
 
     @property
     def validation_name(self) -> str:
@@ -141,7 +151,7 @@ FAITHFUL: dict[str, Any] = {
         "boundary": "fixed6",
         "prompt_loss": True,
         "vad": {"encoder": "bidirectional", "level": "piece", "fusion": "concat_linear", "lr_scale": 2.0},
-        "contrastive": {"source": "fused", "distinct": False},
+        "contrastive": {"source": "fused", "score": "mlp", "distinct": False},
     },
     "evaluation": {"generation": {"emotion": "free"}},
 }

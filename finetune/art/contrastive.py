@@ -1,8 +1,10 @@
 """Which explanation belongs to an image and an emotion: scores of triples, and their loss."""
 
+import math
+
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, normalize
 
 from ..mixing import draw_partners
 
@@ -24,6 +26,26 @@ class Scorer(nn.Module):
     def forward(self, image: Tensor, emotion: Tensor, explanation: Tensor) -> Tensor:
         """[..., W_image], [..., W], [..., W] → [...]."""
         return self.layers(torch.cat([image, emotion, explanation], dim=-1))[..., 0]
+
+
+class Cosine(nn.Module):
+    """cos(A [image; emotion], B explanation) · scale → a score; our choice in place of the paper's `Scorer`.
+
+    That one has to find out by itself that two of its inputs are to be compared, and its ReLUs die at the
+    rates at which a drawn decoder is trained: there it stays at chance, where this one learns. The scale is
+    learnt, 10 at first and 100 at most (as CLIP's).
+    """
+
+    def __init__(self, image_width: int, width: int) -> None:
+        super().__init__()
+        self.shown, self.said = nn.Linear(image_width + width, width), nn.Linear(width, width)
+        self.scale = nn.Parameter(torch.tensor(math.log(10.0)))
+
+    def forward(self, image: Tensor, emotion: Tensor, explanation: Tensor) -> Tensor:
+        """[..., W_image], [..., W], [..., W] → [...]."""
+        shown = normalize(self.shown(torch.cat([image, emotion], dim=-1)), dim=-1)
+        cosine = (shown * normalize(self.said(explanation), dim=-1)).sum(-1)
+        return cosine * self.scale.exp().clamp(max=100)
 
 
 def pooled(states: Tensor, places: Tensor) -> Tensor:

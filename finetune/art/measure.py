@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ...datasets.stream import ShardSet
-from ...evaluation.captions import caption_scores, strong_majority
+from ...evaluation.captions import TextEmotions, caption_scores, learn_emotions, strong_majority
 from ...evaluation.features import group_of
 from ...evaluation.predictions import Predictions
 from ...evaluation.scoring import flat_scores
@@ -35,6 +35,7 @@ class Told:
     said: torch.Tensor
     texts: tuple[str, ...]
     references: tuple[tuple[str, ...], ...]
+    felt: tuple[tuple[int, ...], ...]
 
     def scores(self) -> dict[str, float]:
         """Of emotions: the distribution's, and `accuracy_strong`, the paper's, over the `strong` images (see
@@ -49,6 +50,25 @@ class Told:
             "strong": count / len(self.texts),
             **caption_scores(self.texts, self.references),
         }
+
+    def alignment(self, reader: TextEmotions) -> dict[str, float]:
+        """`alignment`: how often the explanation reads like the emotion that more than half of the answers
+        name, over the `strong` images; `alignment_people`: the same of people's own answers of that emotion,
+        which is about the most there is to get. {} without such an image."""
+        said = reader(self.texts).argmax(1) if self.texts else torch.zeros(0, dtype=torch.int64)
+        reached, _ = strong_majority(said, self.emotions.targets)
+        if reached is None:
+            return {}
+        top, emotion = self.emotions.targets.double().max(1)
+        own = [
+            (text, int(emotion[place]))
+            for place in (top > 0.5).nonzero()[:, 0].tolist()
+            for text, felt in zip(self.references[place], self.felt[place])
+            if felt == emotion[place]
+        ]
+        read = reader([text for text, _ in own]).argmax(1)
+        right = (read == torch.tensor([felt for _, felt in own])).double().mean()
+        return {"alignment": reached, "alignment_people": float(right)}
 
 
 @torch.no_grad()
@@ -107,6 +127,15 @@ def tell_split(
         torch.tensor([row[2] for row in kept], dtype=torch.int64),
         tuple(row[3] for row in kept),
         tuple(tuple(text for _, text in found) for found in answers),
+        tuple(tuple(emotion for emotion, _ in found) for found in answers),
+    )
+
+
+def emotion_reader(answers: Iterable[tuple[str, str]], emotions: tuple[str, ...]) -> TextEmotions:
+    """What reads an explanation's emotion, learnt from people's (emotion, text)."""
+    told = list(answers)
+    return learn_emotions(
+        [text for _, text in told], [emotions.index(name) for name, _ in told], len(emotions)
     )
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ...foundation.errors import UserError
 from .config import ModelConfig
-from .contrastive import Scorer, candidates, contrastive_loss, pooled
+from .contrastive import Cosine, Scorer, candidates, contrastive_loss, pooled
 from .decoder import build_decoder, new_cache
 from .emotion_encoder import build_emotion_encoder
 from .losses import IGNORED, explanation_parts, language_loss, next_tokens, vad_loss, vad_places
@@ -30,6 +30,7 @@ class Sevlm(nn.Module):
                 "(vocabulary.gpt2)"
             )
         self.config, self.vocabulary = config, vocabulary
+        self.released: Any = None  # what became of the authors' weights, if it starts from them
         decoder, vad = config.decoder, config.vad
         self.decoder = build_decoder(
             decoder, vocabulary, drop_embeddings=vad is None or vad.fusion == "residual_zero"
@@ -48,7 +49,8 @@ class Sevlm(nn.Module):
                 self.fusion = nn.Linear(decoder.width + self.emotion_encoder.width, decoder.width)
             self.vad_head = nn.Linear(decoder.width, 3)
         if config.contrastive is not None:
-            self.scorer = Scorer(image_width, decoder.width)
+            score = Cosine if config.contrastive.score == "cosine" else Scorer
+            self.scorer = score(image_width, decoder.width)
 
     @property
     def causal(self) -> bool:
@@ -162,8 +164,10 @@ class Sevlm(nn.Module):
         others, counts = candidates(slots, emotion, there, config.negatives, config.distinct)
         shape = (*others.shape, -1)
         image = patches.mean(1).repeat_interleave(slots, 0)[:, None].expand(shape)
+        # The prompt is the same in every sentence: its states would hide what little the label's differ by.
+        label = kind == LABEL if self.config.boundary == "mask" else early
         scores = self.scorer(
-            image, pooled(states, early)[:, None].expand(shape), pooled(states, late)[others]
+            image, pooled(states, label)[:, None].expand(shape), pooled(states, late)[others]
         )
         return contrastive_loss(scores, counts, there)
 

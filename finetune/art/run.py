@@ -8,6 +8,7 @@ import torch
 
 from ...datasets.stream import ShardSet, TrainStream, evaluation_batches, selected
 from ...datasets.taxonomy import label_space
+from ...evaluation.captions import meteor, missing_for_meteor
 from ...evaluation.predictions import save_predictions
 from ...foundation.errors import UserError
 from ...foundation.files import write_json
@@ -21,9 +22,10 @@ from .answers import AnswerSet, AnswerView, texts_of
 from .config import ArtConfig
 from .explainer import VOCABULARY
 from .lexicon import Lexicon, read_lexicon
-from .measure import Told, save_told, tell_split
+from .measure import Told, emotion_reader, save_told, tell_split
 from .model import Sevlm
 from .patches import PatchView, patch_view
+from .released import load_released
 from .sequences import SequenceBuilder, WordReader
 from .task import ArtTask
 from .vision import Look, Vision
@@ -40,6 +42,8 @@ def finetune_art(config: ArtConfig, quiet: bool = False) -> Path:
     world = join_world(config.training.device, config.training.timeout)
     config = _with_a_choice(config)
     training = config.training
+    if config.evaluation.meteor and (lacking := missing_for_meteor()):
+        raise UserError(f"evaluation.meteor: {lacking}")
     data = open_data(config.data)
     if data.only is None:
         raise UserError("kind: art needs one local shard set: its answers are counted before training starts")
@@ -54,6 +58,8 @@ def finetune_art(config: ArtConfig, quiet: bool = False) -> Path:
     lexicon = read_lexicon(config.model.vad.lexicon) if config.model.vad else None
     vocabulary = build_vocabulary(config, data, world)
     task, look, encoder = build_task(config, vocabulary, data.only)
+    if task.model.released is not None and world.is_main and not quiet:
+        print(task.model.released)
     reader = WordReader(vocabulary, lexicon, config.model.vad.level) if lexicon and config.model.vad else None
     builder = SequenceBuilder(vocabulary, reader, config.model.max_length)
     source = TrainStream(
@@ -91,10 +97,17 @@ def finetune_art(config: ArtConfig, quiet: bool = False) -> Path:
     chosen = take_best(trainer, world)
     about = {**description, "chosen": chosen, "seed": training.seed, "environment": environment()}
     about["licence"] = config.licence or _licence(data, encoder)
+    if task.model.released is not None:
+        about["released"] = task.model.released.facts
     test = None
     if held_out.test is not None:
         test = told(task.eval(), held_out.shards, held_out.test)
         about["scores"] = {"art": {"split": held_out.test, "images": len(test.texts), **test.scores()}}
+        if world.is_main and test.texts:
+            read = emotion_reader(texts_of(data.records(), vocabulary.emotions), vocabulary.emotions)
+            about["scores"]["art"] |= test.alignment(read)
+            if config.evaluation.meteor:
+                about["scores"]["art"]["meteor"] = meteor(test.texts, test.references)
     if world.is_main:
         save_config(cast(Any, config))
         (config.out / "model").mkdir(parents=True, exist_ok=True)
@@ -130,13 +143,21 @@ def build_task(
     torch.manual_seed(config.training.seed)
     if config.patches is not None:
         view, width, encoder = patch_view(config, shards)
-        return ArtTask(None, Sevlm(config.model, vocabulary, width)), view, encoder
+        return ArtTask(None, build_model(config, vocabulary, width)), view, encoder
     loaded = load_encoder(
         config.encoder, random=config.random, image_size=config.image_size, seed=config.training.seed
     )
     vision = Vision(loaded, config.tuned, config.pixels)
-    task = ArtTask(vision, Sevlm(config.model, vocabulary, vision.width))
+    task = ArtTask(vision, build_model(config, vocabulary, vision.width))
     return task, Look(loaded.image_size, config.pixels), loaded.description
+
+
+def build_model(config: ArtConfig, vocabulary: Vocabulary, width: int) -> Sevlm:
+    """SEVLM for patches of `width`, drawn, or with the authors' weights."""
+    model = Sevlm(config.model, vocabulary, width)
+    if config.model.released is not None:
+        model.released = load_released(model, config.model.released)
+    return model
 
 
 def _spaced(numbers: np.ndarray, count: int | None) -> np.ndarray:
@@ -162,6 +183,7 @@ def _description(
     """What a checkpoint depends on, so that it may not change when the run is resumed."""
     model = config.model.model_dump(mode="json")
     model["decoder"].pop("weights")  # where they lie; what they were stands in the checkpoint
+    model.pop("released")
     if lexicon is not None:
         model["vad"]["lexicon"] = {"sha256": lexicon.sha256, "lemmas": config.model.vad.lexicon.lemmas}  # pyright: ignore
     return {
@@ -175,7 +197,7 @@ def _description(
         "images": config.images,
         "vocabulary": {"tokens": len(vocabulary), "trained": config.vocabulary.gpt2 is None},
         "model": model,
-        "evaluation": config.evaluation.model_dump(mode="json", exclude={"shards", "batch_size"}),
+        "evaluation": config.evaluation.model_dump(mode="json", exclude={"shards", "batch_size", "meteor"}),
     }
 
 

@@ -4,6 +4,7 @@ Their tables have one line for each annotator's answer. Here the lines of one im
 answers as captions with their emotions, and the emotions counted as artemis9 votes.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -167,6 +168,12 @@ class ArtEmis(Answers):
     summary = "454,684 answers to 80,031 artworks of WikiArt, nine emotions and why"
     config_class = ArtEmisConfig
     tables = ("artemis_dataset_release_v0.csv", "artemis_preprocessed.csv")
+
+    def __init__(self, config: AnswersConfig, root: Path) -> None:
+        super().__init__(config, root)
+        if (self.root / "info.json").is_file():  # drawn in this layout (vemo datasets synthesize)
+            info = json.loads((self.root / "info.json").read_bytes())
+            self.dataset, self.licence = str(info["dataset"]), str(info["licence"])
 
 
 class ArtEmisV2(Answers):

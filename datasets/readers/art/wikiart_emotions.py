@@ -21,6 +21,7 @@ from ..generic.cells import absent, number_of
 from ..generic.file_names import FileNames
 from ..generic.lines import csv_header, csv_lines
 from .artemis import artwork_group
+from .templates import template_answers
 
 TABLES = {"annotations.csv": ",", "WikiArt-Emotions-All.tsv": "\t"}
 FORMS = {"image_and_title": "Art (image+title): ", "image_only": "ImageOnly: "}
@@ -40,6 +41,12 @@ class WikiArtEmotionsConfig(FolderConfig):
     )
     agreement: float = Field(
         default=0.4, gt=0, le=1, description="for classes: the share of annotators (0.4: the paper's advice)"
+    )
+    templates: int | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="so many captions made of style, title and emotions, as the shares are; not people's",
     )
 
 
@@ -100,7 +107,8 @@ class WikiArtEmotions(Reader):
         elif ticks > 0:
             labels["wikiart20"] = {"distribution": [share / ticks for share in shares.values()]}
         attributes = {"ticks_per_annotator": ticks, **_attributes(line)}
-        return self.sample(row, image, labels=labels, attributes=attributes), image
+        captions: Any = template_answers(shares, attributes, self.config.templates or 0)
+        return self.sample(row, image, labels=labels, attributes=attributes, captions=captions or None), image
 
 
 def agreed(shares: dict[str, float], agreement: float) -> list[str]:

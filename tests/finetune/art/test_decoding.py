@@ -12,7 +12,7 @@ from vemo.finetune.art.explain import emotion_log_probabilities, explain, parse,
 
 def seen_by(model, count, seed=3):
     generator = torch.Generator().manual_seed(seed)
-    return model.look(torch.randn(count, 9, IMAGE_WIDTH, generator=generator)).detach()
+    return 4 * model.look(torch.randn(count, 9, IMAGE_WIDTH, generator=generator)).detach()
 
 
 def loud(model):
@@ -22,7 +22,7 @@ def loud(model):
             if each.ndim > 1 and "wte" not in name:
                 each.mul_(3)
     if model.fusion is not None:
-        torch.nn.init.normal_(model.fusion.weight, std=0.3)
+        torch.nn.init.normal_(model.fusion.weight, std=0.3, generator=torch.Generator().manual_seed(0))
     return model
 
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from vemo.finetune.art.contrastive import Scorer, candidates, contrastive_loss, pooled
+from vemo.finetune.art.contrastive import Cosine, Scorer, candidates, contrastive_loss, pooled
 from vemo.finetune.art.losses import language_loss, vad_loss
 from vemo.finetune.art.model import apart
 
@@ -91,6 +91,8 @@ def test_in_batch_negatives_are_all_others():
 def test_a_mean_over_places():
     states = torch.tensor([[[1.0], [2.0], [9.0]]])
     assert pooled(states, torch.tensor([[True, True, False]])).item() == 1.5
+    scale = Cosine(4, 8)(torch.randn(9, 4), torch.randn(9, 8), torch.randn(9, 8))
+    assert scale.shape == (9,) and scale.abs().max() <= 10
     assert Scorer(4, 8)(torch.randn(1, 4), torch.randn(1, 8), torch.randn(1, 8)).shape == (1,)
 
 

@@ -1,75 +1,25 @@
 """A whole run on a few paintings: answers become batches, the run learns, writes, measures, reads patches."""
 
-import csv
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file
-from tiny_sevlm import ANSWERS, WORDS
+from tiny_sevlm import run_config
 from vemo.cli import main
-from vemo.datasets.shards import BuildConfig, build
 from vemo.datasets.stream import ImageLoader, ShardSet, TrainStream
 from vemo.finetune.art.answers import AnswerSet, AnswerView
-from vemo.finetune.art.config import ArtConfig
 from vemo.finetune.art.explainer import load_explainer
 from vemo.finetune.art.run import finetune_art
 from vemo.finetune.art.sequences import SequenceBuilder
 from vemo.finetune.art.vision import Look
 from vemo.foundation import UserError
 
-SPLITS = ["train"] * 8 + ["val"] * 3 + ["test"] * 3
-
-
-@pytest.fixture(scope="module")
-def paintings(tmp_path_factory):
-    """Fourteen plain paintings; each is described twice with one emotion and, but for every third, once with
-    another."""
-    pytest.importorskip("transformers", reason="SEVLM needs transformers: pip install 'vemo[art]'")
-    root = tmp_path_factory.mktemp("artemis")
-    lines = []
-    for number, split in enumerate(SPLITS):
-        path = root / "wikiart" / "Style" / f"painting-{number}.jpg"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        colour = np.array([40 * (number % 6), 255 - 30 * (number % 8), 18 * number], np.uint8)
-        Image.fromarray(np.broadcast_to(colour, (40, 50, 3)).copy()).save(path)
-        for step in (0, 0, *([] if number % 3 == 0 else [1])):
-            emotion, text = ANSWERS[(number + step) % len(ANSWERS)]
-            lines.append(["Style", path.stem, emotion, text, 3, split])
-    with (root / "artemis_preprocessed.csv").open("w", newline="") as stream:
-        columns = ["art_style", "painting", "emotion", "utterance", "repetition", "split"]
-        csv.writer(stream).writerows([columns, *lines])
-    lexicon = root / "words.tsv"
-    lexicon.write_text("".join(f"{word}\t{v}\t{a}\t{d}\n" for word, (v, a, d) in WORDS.items()))
-    out = tmp_path_factory.mktemp("shards") / "set"
-    build(BuildConfig(root=root, out=out, reader={"kind": "artemis"}, workers=0, samples_per_shard=10))
-    return out, lexicon
-
-
-def config_of(paintings, release, out, **changes):
-    shards, lexicon = paintings
-    model = {
-        "decoder": {"layers": 1, "heads": 2, "width": 32, "positions": 64, "dropout": 0.0},
-        "vad": {"lexicon": {"path": lexicon}, "width": 8, "layers": 1, "heads": 2},
-        "max_length": 36,
-    }
-    values = {
-        "out": out,
-        "encoder": str(release),
-        "vocabulary": {"size": 500},
-        "model": model,
-        "data": {"shards": shards},
-        "evaluation": {"generation": {"tokens": 6}},
-        "training": {"epochs": 2, "batch_size": 7, "device": "cpu", "optimizer": {"lr": 3e-3}},
-    }
-    return ArtConfig.model_validate({**values, **changes})
-
 
 def test_a_run_from_answers_to_report(paintings, release, tmp_path, capsys):
-    config = config_of(paintings, release, tmp_path / "run")
+    config = run_config(paintings, release, tmp_path / "run")
     folder = finetune_art(config)
     report = json.loads((tmp_path / "run" / "report.json").read_text())
     scores = report["scores"]["art"]
@@ -114,14 +64,14 @@ def test_patches_made_beforehand_are_the_encoders(paintings, release, tmp_path, 
     for name in (None, "patches"):
         out = tmp_path / str(name)
         training = {"epochs": 1, "batch_size": 7, "device": "cpu", "log_every": 1}
-        finetune_art(config_of(paintings, release, out, patches=name, training=training), quiet=True)
+        finetune_art(run_config(paintings, release, out, patches=name, training=training), quiet=True)
         first[name] = json.loads((out / "metrics.jsonl").read_text().splitlines()[0])["loss"]
     assert first["patches"] == pytest.approx(first[None], abs=2e-2)
     weights = load_file(tmp_path / "patches" / "model" / "model.safetensors")
     assert not any(name.startswith("vision.") for name in weights)
     assert load_explainer(tmp_path / "patches").look.size == 32
     with pytest.raises(UserError, match=r"made by encoder=.*pixels=encoder.*pixels=paper"):
-        finetune_art(config_of(paintings, release, tmp_path / "x", patches="patches", pixels="paper"))
+        finetune_art(run_config(paintings, release, tmp_path / "x", patches="patches", pixels="paper"))
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -156,7 +106,7 @@ def test_images_of_several_emotions_alone(paintings, vocabulary):
 
 def test_shards_without_words(shards, release, paintings, tmp_path):
     with pytest.raises(UserError, match="captions with an emotion"):
-        finetune_art(config_of((shards, paintings[1]), release, tmp_path / "run", vocabulary={"gpt2": None}))
+        finetune_art(run_config((shards, paintings[1]), release, tmp_path / "run", vocabulary={"gpt2": None}))
 
 
 def test_the_command_chooses_by_kind(tmp_path, capsys):

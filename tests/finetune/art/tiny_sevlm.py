@@ -1,7 +1,7 @@
 """Answers, words and models small enough for every test."""
 
 import torch
-from vemo.finetune.art.config import FAITHFUL, ModelConfig
+from vemo.finetune.art.config import FAITHFUL, ArtConfig, ModelConfig
 from vemo.finetune.art.config import _below as below
 from vemo.finetune.art.model import Sevlm
 from vemo.finetune.art.sequences import SequenceBuilder
@@ -60,3 +60,22 @@ def batch_of(vocabulary, reader, pairs, length=40):
         key: torch.stack([torch.stack([torch.as_tensor(each[key]) for each in row]) for row in rows])
         for key in rows[0][0]
     }
+
+
+def run_config(paintings, release, out, **changes):
+    shards, lexicon = paintings
+    model = {
+        "decoder": {"layers": 1, "heads": 2, "width": 32, "positions": 64, "dropout": 0.0},
+        "vad": {"lexicon": {"path": lexicon}, "width": 8, "layers": 1, "heads": 2},
+        "max_length": 36,
+    }
+    values = {
+        "out": out,
+        "encoder": str(release),
+        "vocabulary": {"size": 500},
+        "model": model,
+        "data": {"shards": shards},
+        "evaluation": {"generation": {"tokens": 6}},
+        "training": {"epochs": 2, "batch_size": 7, "device": "cpu", "optimizer": {"lr": 3e-3}},
+    }
+    return ArtConfig.model_validate({**values, **changes})

@@ -107,6 +107,21 @@ def test_classes_that_reach_the_agreement(root, ticked, agreement, classes):
     assert only(make_reader(config, root))["labels"] == {"wikiart20": {"classes": classes}}
 
 
+def test_sentences_are_made_as_the_shares_are_and_say_so(root):
+    assert "captions" not in only(make_reader(WikiArtEmotionsConfig(), root))
+    record = only(make_reader(WikiArtEmotionsConfig(templates=7), root))
+    captions = record["captions"]
+    assert {caption["annotator"] for caption in captions} == {"template"}
+    # love .4, trust .4, neutral .5, fear .1 of 1.4 ticks: 2, 2, 2.5 and .5 of seven.
+    felt = [caption["emotion"] for caption in captions]
+    assert sorted(felt) == sorted(["love"] * 2 + ["trust"] * 2 + ["neutral"] * 2 + ["fear"])
+    for caption in captions:
+        assert caption["emotion"] in caption["text"] and "realism" in caption["text"]
+        assert "without people" in caption["text"]
+    assert any("called jardín" in caption["text"] for caption in captions)
+    assert len({caption["text"] for caption in captions}) > 4
+
+
 def test_an_artwork_without_any_tick_has_no_label(root):
     write(root, line(alone=shares(), rating="", year="", painting="?", face="hand", title=" "))
     record = only(make_reader(WikiArtEmotionsConfig(), root))
