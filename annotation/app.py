@@ -16,6 +16,7 @@ from ..foundation.errors import UserError
 from .processes import HOME, answers, free_port, start, stop
 
 DATABASE = "vemo"
+PLUGIN = Path(__file__).parent / "plugin"  # ours alone: a user's own plugins are not loaded here
 START = 180.0  # seconds for the App's server to come up
 
 
@@ -36,7 +37,7 @@ def fiftyone(uri: str, home: Path) -> Iterator[Any]:
         "CONFIG_PATH": str(home / "fiftyone.json"),
         "APP_CONFIG_PATH": str(home / "app.json"),
         "DEFAULT_DATASET_DIR": str(home / "fiftyone"),
-        "PLUGINS_DIR": str(home / "plugins"),
+        "PLUGINS_DIR": str(PLUGIN),
         "DEFAULT_APP_ADDRESS": HOME,
         "APP_DEFAULT_QUERY_PERFORMANCE": "false",  # or the sidebar hides which values there are
     }

@@ -30,6 +30,20 @@ class CurateConfig(Config):
     embeddings: str | None = Field(
         default=None, description="a sidecar of arrays, such as teacher_images, for the Embeddings panel"
     )
+    brain: bool = Field(
+        default=False,
+        description="have FiftyOne compute mistakenness and hardness of predictions, uniqueness, "
+        "representativeness and near duplicates of embeddings",
+    )
+    blind: bool = Field(
+        default=False,
+        description="show no label, no answer and no doubt: a second rating that knows nothing of the first",
+    )
+    gold: Path | None = Field(
+        default=None,
+        description="an overlay with known answers: its samples are among those shown, whatever the limit, "
+        "and answers to them are marked, so that `vemo curate merge --gold` can measure the rater",
+    )
     audit: Path | None = Field(default=None, description="where an audit was written; null: SHARDS/audit")
     folder: Path | None = Field(
         default=None,
@@ -56,7 +70,7 @@ class CurateConfig(Config):
     def dataset(self) -> str:
         """The dataset's name in FiftyOne."""
         own = re.sub(r"[^A-Za-z0-9_-]+", "-", self.shards.absolute().name).strip("-_")[:60]
-        return self.name or own or "shards"
+        return (self.name or own or "shards") + ("-blind" if self.blind else "")
 
     @property
     def home(self) -> Path:

@@ -29,9 +29,11 @@ NOTES = {
     "review_comment": "review_comment",
     "tags": "review_tags",
 }
+REASON = "reason"  # why something was changed: it stands in the overlay beside the edit
 BOXES = ("persons", "faces")
 SAID = 0.5  # from which probability on a class counts as predicted, where several can be
 AXES = ("valence", "arousal", "dominance")
+_TELLING = ("labels", "vad", "annotations", "captions", "overrides")  # keys that tell what people said
 _OPEN = ("apache", "mit", "bsd", "cc0", "cc-by-4", "cc-by-3", "cc-by-2", "cc-by-sa", "public-domain")
 _ALWAYS: Fields = {
     "identifier": "str",
@@ -45,6 +47,7 @@ _ALWAYS: Fields = {
     "arousal": "float",
     "review_status": "str",
     "review_comment": "str",
+    REASON: "str",
     "edits": "int",
 }
 
@@ -76,6 +79,27 @@ def survey(records: Iterable[Record], space: LabelSpace | None) -> Fields:
                 kinds.setdefault(name, set()).add(_kind(value))
     attributes = {f"attributes.{name}": _common(found) for name, found in sorted(kinds.items())}
     return fields | {path: kind for path, kind in attributes.items() if _can_be_shown(path)}
+
+
+def blinded(record: Record, space: LabelSpace | None, split: str, place: int) -> dict[str, Any]:
+    """A record that does not tell what anybody said of it: what a rater sees who is to answer for themselves.
+
+    Its id and path are hidden, too: many datasets have the class in them.
+    """
+    known = {key: value for key, value in record.items() if key not in _TELLING}
+    source = {key: value for key, value in record.get("source", {}).items() if key in ("dataset", "licence")}
+    persons = {
+        name: [{key: value for key, value in each.items() if key not in _TELLING} for each in record[name]]
+        for name in BOXES
+        if record.get(name) is not None
+    }
+    attributes = {
+        key: value for key, value in record.get("attributes", {}).items() if key not in NOTES.values()
+    }
+    several = space is not None and "classes" in _label(record, space)
+    labels = {space.name: {"classes": []}} if space is not None and several else {}
+    hidden = {"attributes": attributes, "source": source, "labels": labels, "id": f"{split} {place}"}
+    return {**known, **persons, **hidden}
 
 
 def editable(record: Record, space: LabelSpace | None, fields: Fields) -> dict[str, Any]:

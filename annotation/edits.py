@@ -14,8 +14,9 @@ from .app import fiftyone
 from .changes import DELETED, WHY, changed, line, lines_bytes, overlay_values, problems
 from .config import CurateConfig
 from .database import database
-from .documents import BOXES, NOTES, boxes, editable
+from .documents import BOXES, NOTES, REASON, boxes, editable
 from .load import find, loaded_edits, note, noted, touched_since
+from .sittings import rater_at
 from .subject import Subject, open_subject
 
 
@@ -41,11 +42,10 @@ def write_edits(config: CurateConfig, out: Path, rater: str) -> EditsReport:
 
     A file of the same session is written anew, no other is written over; the shard set's own overrides.jsonl
     keeps the lines that the samples were loaded with. Times are those of the last change, so the same edits
-    give the same bytes. Raises UserError: nothing loaded, another shard set by now, values that are not valid
-    (nothing is written), or a file in the way.
+    give the same bytes. rater: who made the edits for which nobody was named when the App was opened. Raises
+    UserError: nothing loaded, edits of nobody, another shard set by now, values that are not valid (nothing
+    is written), or a file in the way.
     """
-    if not rater.strip():
-        raise UserError("who made these edits? Give --rater NAME, or set VEMO_RATER")
     with database(config.home / "database", config.database) as uri, fiftyone(uri, config.home) as fo:
         dataset = find(fo, config.dataset)
         if dataset is None:
@@ -88,23 +88,33 @@ def _collect(
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """The lines, in the shard set's order, and what they leave out."""
     fields = dict(facts["fields"])
-    signed = {"by": rater, "session": facts["data"][:12]}
+    session = {"session": facts["data"][:12]} | ({"blind": True} if subject.blind else {})
+
+    def signed(identifier: str, when: datetime) -> dict[str, Any]:
+        by = rater_at(facts["sittings"], when) or rater.strip()
+        if not by:
+            raise UserError("who made these edits? Give --rater NAME, or set VEMO_RATER")
+        gold = {"gold": True} if identifier in subject.gold else {}
+        return {"by": by, **session, **gold, "when": _time(when)}
+
     lines: dict[tuple[str, int], dict[str, Any]] = {}
     mistakes: list[str] = []
     moved: Counter[str] = Counter()
     for place, values, when in _touched(fo, dataset, facts, fields):
         record = subject.shards.record(*place)
         moved.update(name for name in BOXES if name in values and values[name] != boxes(record, name))
-        before = editable(record, subject.space, fields)
+        before = editable(subject.shown(record, *place), subject.space, fields)
         changes = overlay_values(record, subject.space, changed(before, values))
         if changes:
             mistakes += [f"{record['id']}: {each}" for each in problems(record, subject.space, changes)]
-            lines[place] = line(record, changes, signed | {"when": _time(when), "why": WHY})
+            about = signed(record["id"], when) | {"why": values.get(REASON) or WHY}
+            lines[place] = line(record, changes, about)
     deleted = set(subject.places) - set(zip(*dataset.values(["split", "place"])))
     for place in deleted:
         record = subject.shards.record(*place)
         rejected = {f"attributes.{NOTES['review_status']}": "reject"}
-        lines[place] = line(record, rejected, signed | {"when": _time(facts["loaded_at"]), "why": DELETED})
+        about = signed(record["id"], facts["loaded_at"]) | {"why": DELETED}
+        lines[place] = line(record, rejected, about)
     if mistakes:
         known = f" ({subject.space.name} has {', '.join(subject.space.names)})" if subject.space else ""
         raise refusal(f"nothing is written, some values are not valid{known}", mistakes)
@@ -117,7 +127,7 @@ def _touched(
     fo: Any, dataset: Any, facts: dict[str, Any], fields: dict[str, str]
 ) -> list[tuple[tuple[str, int], dict[str, Any], datetime]]:
     """Of every sample that was written to since loading: place, what can be edited, boxes, and when."""
-    names = list(editable({}, None, fields)) + (["emotion"] if "emotion" in fields else [])
+    names = [*editable({}, None, fields), REASON, *(["emotion"] if "emotion" in fields else [])]
     paths = [f"{name}.label" if name == "emotion" else name for name in names]
     for name in BOXES:
         if name in fields:

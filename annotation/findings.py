@@ -1,4 +1,4 @@
-"""What is known beside the records: the audit's doubts and copies, and what a model said."""
+"""What is known beside the records: the audit's queue and copies, and what a model said."""
 
 import json
 import logging
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..evaluation.predictions import Kind
 
 # As `evaluation.audit` writes them; said again, because importing it brings torch, which nothing else needs.
-DOUBTS, DUPLICATES = "doubts.jsonl", "duplicates.jsonl"
+REVIEW, DUPLICATES = "review.jsonl", "duplicates.jsonl"
 
 Fields = dict[str, str]
 """Of the App: a field's dotted path → str, int, float, bool, list (of str), dict, classification,
@@ -46,7 +46,7 @@ class Findings:
 
 def audit_files(folder: Path) -> list[Path]:
     """The audit's files that are shown, those that are there."""
-    return [path for name in (DOUBTS, DUPLICATES) if (path := folder / name).exists()]
+    return [path for name in (REVIEW, DUPLICATES) if (path := folder / name).exists()]
 
 
 def read_findings(audit: Path, predictions: tuple[Path, ...], space: str | None, shards: str) -> Findings:
@@ -58,7 +58,7 @@ def read_findings(audit: Path, predictions: tuple[Path, ...], space: str | None,
     found = Findings()
     if audit_files(audit):
         _warn_of_other_data(audit, space, shards)
-        _read_doubts(audit / DOUBTS, found)
+        _read_queue(audit / REVIEW, found)
         _read_copies(audit / DUPLICATES, found)
     for path in predictions:
         _read_predictions(path, space, found)
@@ -73,13 +73,14 @@ def _warn_of_other_data(audit: Path, space: str | None, shards: str) -> None:
     if report.get("fingerprint") != shards:
         logger.warning("%s: made of other shards or edits; `vemo shards audit` makes it again", audit)
     if report.get("label_space") != space:
-        logger.warning("%s: its doubts are of %s, shown is %s", audit, report.get("label_space"), space)
+        logger.warning("%s: its queue is of %s, shown is %s", audit, report.get("label_space"), space)
 
 
-def _read_doubts(path: Path, found: Findings) -> None:
+def _read_queue(path: Path, found: Findings) -> None:
     for line in read_json_lines(path):
-        found.fields |= {"doubt": "float", "looks_like": "str"}
-        found.add(line["id"], doubt=round(1 - line["quality"], 5), looks_like=line["looks like"])
+        found.fields |= {"review_priority": "float", "review_why": "str", "looks_like": "str", "batch": "int"}
+        known = {"looks_like": line.get("looks like"), "batch": line.get("batch")}
+        found.add(line["id"], review_priority=line["priority"], review_why=line["why"], **known)
 
 
 def _read_copies(path: Path, found: Findings) -> None:

@@ -16,17 +16,22 @@ from typing import Any
 
 import numpy as np
 
+from ..datasets.taxonomy import LabelSpace
 from ..foundation.errors import UserError
 from ..foundation.files import write_atomically
 from ..foundation.progress import Progress, track
+from .brain import add_scores
 from .config import CurateConfig
 from .documents import Fields, document, predictions, survey, vector
 from .findings import Findings, read_findings
 from .media import MediaCache
+from .schemas import label_schemas
+from .sittings import people_of
 from .subject import Subject
 from .views import save_views
 
 LOADING, IMPORT = "-loading", "import-"  # what an unfinished load leaves: a dataset, a folder
+TEXTS = ("str", "list")  # kinds of attributes of which the values that occur are offered
 INFO = "vemo"  # the key of what we note in a dataset's info
 
 
@@ -61,10 +66,11 @@ def load(fo: Any, config: CurateConfig, subject: Subject, media: MediaCache) -> 
     loading, space = config.dataset + LOADING, subject.space
     if loading in fo.list_datasets():  # a load that was killed
         fo.delete_dataset(loading)
-    found = read_findings(
-        subject.audit, config.predictions, space.name if space else None, subject.shards.fingerprint
-    )
-    records = (subject.shards.record(*place) for place in subject.places)
+    found = Findings()
+    if not subject.blind:
+        name = space.name if space else None
+        found = read_findings(subject.audit, config.predictions, name, subject.shards.fingerprint)
+    records = (subject.shown(subject.shards.record(*place), *place) for place in subject.places)
     progress = track(records, "curate: reading records", len(subject.places), unit="records")
     fields = survey(progress, space) | found.fields
     if config.embeddings:
@@ -82,6 +88,9 @@ def load(fo: Any, config: CurateConfig, subject: Subject, media: MediaCache) -> 
         )
     if config.embeddings:
         _show_embeddings(dataset)
+    if config.brain:
+        fields |= add_scores(dataset, fields)
+    _offer_to_annotate(dataset, fields, space)
     loaded_at = dataset.bounds("last_modified_at")[1]
     save_views(fo, dataset, fields, space, loaded_at)
     with write_atomically(loaded_edits(config.home, subject.data)) as stream:
@@ -96,6 +105,9 @@ def load(fo: Any, config: CurateConfig, subject: Subject, media: MediaCache) -> 
         own_edits=subject.own_edits,
         samples=len(dataset),
         written={},
+        classes=list(space.names) if space else [],
+        people=people_of(subject.shards.overlays, space),
+        sittings=[],
     )
     if config.dataset in fo.list_datasets():
         fo.delete_dataset(config.dataset)
@@ -128,6 +140,7 @@ def _documents(
         for split, place in subject.places:
             record, image = subject.shards.read(split, place)
             identifier = record["id"]
+            shown = subject.shown(record, split, place)
             more = {
                 "filepath": str(media.add(image, identifier)),
                 "split": split,
@@ -139,7 +152,7 @@ def _documents(
             if config.embeddings:
                 rows = np.asarray(record[config.embeddings], np.float32)
                 more["embedding"] = vector(rows.reshape(-1, rows.shape[-1]).mean(0))
-            yield document(record, subject.space, fields, ids, more)
+            yield document(shown, subject.space, fields, ids, more)
             progress.update(1)
 
 
@@ -172,6 +185,14 @@ def _write_template(fo: Any, fields: Fields, folder: str) -> None:
         template.export(export_dir=folder, dataset_type=fo.types.FiftyOneDataset, export_media=False)
     finally:
         template.delete()
+
+
+def _offer_to_annotate(dataset: Any, fields: Fields, space: LabelSpace | None) -> None:
+    """Let the App's Annotate tab offer what can be changed, without being set up by hand."""
+    attributes = [path for path, kind in fields.items() if path.startswith("attributes.") and kind in TEXTS]
+    values = dict(zip(attributes, dataset.distinct(attributes))) if attributes else {}
+    dataset.set_label_schemas(label_schemas(fields, space, values))
+    dataset.activate_label_schemas()
 
 
 def _show_embeddings(dataset: Any) -> None:

@@ -2,13 +2,14 @@
 
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from ..foundation.errors import UserError
 from .app import app_server, fiftyone
 from .config import CurateConfig
 from .database import database
-from .load import IMPORT, find, load, noted, restore_media, touched_since
+from .load import IMPORT, find, load, note, noted, restore_media, touched_since
 from .media import MediaCache
 from .processes import sigterm_as_exit
 from .subject import open_subject
@@ -21,11 +22,14 @@ def say_now(text: str) -> None:
     print(text, flush=True)
 
 
-def open_app(config: CurateConfig, *, prune: bool = False, say: Callable[[str], None] = say_now) -> None:
+def open_app(
+    config: CurateConfig, *, rater: str = "", prune: bool = False, say: Callable[[str], None] = say_now
+) -> None:
     """Load what is not loaded yet and run the App; returns when it is told to end (Ctrl-C, SIGTERM).
 
-    prune: first remove cached images that do not belong to this shard set. Raises UserError: no shard set, no
-    FiftyOne, no MongoDB, a port in use, or edits that loading again would lose.
+    rater: who sits there; edits that are made from now on bear that name. prune: first remove cached images
+    that do not belong to this shard set. Raises UserError: no shard set, no FiftyOne, no MongoDB, a port in
+    use, or edits that loading again would lose.
     """
     subject, media = open_subject(config), MediaCache(config.cache, int(config.media_limit * GIGABYTE))
     config.home.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -48,6 +52,8 @@ def open_app(config: CurateConfig, *, prune: bool = False, say: Callable[[str], 
             restore_media(dataset, subject, media)
         else:
             dataset = load(fo, config, subject, media)
+        sat = (noted(dataset) or {})["sittings"]
+        note(dataset, sittings=[*sat, [rater.strip(), datetime.now(UTC)]])
         with app_server(config.port, config.home) as (address, server):
             say(
                 f"{len(dataset):,} samples: {address}/datasets/{config.dataset}\n"

@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +14,10 @@ from ..datasets.taxonomy import LabelSpace, label_space
 from ..foundation.errors import UserError
 from ..foundation.files import sha256_of
 from .config import CurateConfig
+from .documents import blinded
 from .findings import audit_files
 
-FORMAT = 1  # of documents: another number loads everything again
+FORMAT = 2  # of documents: another number loads everything again
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Subject:
 
     places: (split, number) of every sample, in order. edits: the lines of all overlays, of which the first
     `own_edits` bytes are the shard set's own. data: the hash of what people see and edit; fingerprint: that
-    of everything beside it as well.
+    of everything beside it as well. gold: ids whose answers are known.
     """
 
     shards: ShardSet
@@ -35,6 +37,12 @@ class Subject:
     data: str
     fingerprint: str
     audit: Path
+    blind: bool = False
+    gold: frozenset[str] = frozenset()
+
+    def shown(self, record: dict[str, Any], split: str, place: int) -> dict[str, Any]:
+        """The record as people see it."""
+        return blinded(record, self.space, split, place) if self.blind else record
 
 
 def open_subject(config: CurateConfig, loaded_with: Path | None = None) -> Subject:
@@ -49,10 +57,11 @@ def open_subject(config: CurateConfig, loaded_with: Path | None = None) -> Subje
     contents = [_lines(overlay.path) for overlay in shards.overlays]
     has_own = bool(contents) and shards.overlays[0].path == config.shards / OVERLAY_NAME
     space = _space(config, shards)
+    gold = frozenset(read_overlay(config.gold).edits) if config.gold else frozenset[str]()
     places = [
-        (split, int(number))
+        (split, number)
         for split in config.splits or shards.splits
-        for number in _spaced(shards.count(split), config.limit)
+        for number in _numbers(shards, split, config.limit, gold)
     ]
     audit = config.audit or config.shards / "audit"
     try:
@@ -66,7 +75,7 @@ def open_subject(config: CurateConfig, loaded_with: Path | None = None) -> Subje
         hashlib.sha256(edits).hexdigest(),
         [sidecar.fingerprint for sidecar in shards.sidecars.all],
         [space.name, space.version] if space else None,
-        [config.splits, config.limit, config.embeddings],
+        [config.splits, config.limit, config.embeddings, config.blind, sorted(gold)],
     )
     return Subject(
         shards=shards,
@@ -75,8 +84,10 @@ def open_subject(config: CurateConfig, loaded_with: Path | None = None) -> Subje
         edits=edits,
         own_edits=len(contents[0]) if has_own else 0,
         data=data,
-        fingerprint=_digest(data, beside),
+        fingerprint=_digest(data, beside, config.brain),
         audit=audit,
+        blind=config.blind,
+        gold=gold,
     )
 
 
@@ -97,10 +108,15 @@ def _lines(path: Path) -> bytes:
     return content + b"\n" if content and not content.endswith(b"\n") else content
 
 
-def _spaced(count: int, limit: int | None) -> np.ndarray:
+def _numbers(shards: ShardSet, split: str, limit: int | None, gold: frozenset[str]) -> list[int]:
+    """Which samples of a split are shown: evenly spaced ones, and those of gold."""
+    count = shards.count(split)
     if limit is None or limit >= count:
-        return np.arange(count)
-    return np.linspace(0, count - 1, limit).astype(np.int64)
+        return list(range(count))
+    found = set(np.linspace(0, count - 1, limit).astype(np.int64).tolist())
+    if gold:
+        found |= {place for place, record in enumerate(shards.records(split)) if record["id"] in gold}
+    return sorted(found)
 
 
 def _digest(*values: object) -> str:

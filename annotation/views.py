@@ -6,13 +6,17 @@ from typing import Any
 from ..datasets.taxonomy import LabelSpace
 from .documents import Fields, is_open
 
+DOUBTFUL = "Doubtful first"
+
 
 def save_views(fo: Any, dataset: Any, fields: Fields, space: LabelSpace | None, loaded_at: datetime) -> None:
     """Save the views that these fields allow, but none in which nothing is."""
     field = fo.ViewField
     views: dict[str, Any] = {}
-    if "doubt" in fields:
-        views["Doubtful labels first"] = dataset.exists("doubt").sort_by("doubt", reverse=True)
+    if "review_priority" in fields:  # what has been looked at leaves them
+        waiting = dataset.exists("review_priority").exists("review_status", False)
+        views[DOUBTFUL] = waiting.sort_by("review_priority", reverse=True)
+        views["Label next"] = waiting.exists("batch").sort_by("batch")
     if "prediction" in fields and "emotion" in fields and fields["prediction"] == "classification":
         both = dataset.exists("prediction").exists("emotion")
         wrong = both.match(field("prediction.label") != field("emotion.label"))

@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import resource
 import statistics
 import sys
@@ -43,7 +44,8 @@ def measure(callables: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str
 
 def command() -> str:
     """This script's command line, without the paths of this machine."""
-    arguments = (Path(text).name if Path(text).is_absolute() else text for text in sys.argv[1:])
+    # An absolute path may stand alone, or after the = of key=value or the @ of timm:NAME@FILE.
+    arguments = (re.sub(r"(^|[=@])/\S*/", r"\1", text) for text in sys.argv[1:])
     return " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *arguments])
 
 

@@ -13,7 +13,8 @@ def curate_open(arguments: argparse.Namespace) -> int:
     from ..annotation import CurateConfig, open_app
     from ..foundation.config import load_config
 
-    open_app(load_config(CurateConfig, arguments.config, arguments.overrides), prune=arguments.prune)
+    config = load_config(CurateConfig, arguments.config, arguments.overrides)
+    open_app(config, rater=_rater(arguments), prune=arguments.prune)
     return 0
 
 
@@ -23,9 +24,12 @@ def curate_edits(arguments: argparse.Namespace) -> int:
     from ..foundation.config import load_config
 
     config = load_config(CurateConfig, arguments.config, arguments.overrides)
-    rater = arguments.rater or os.environ.get("VEMO_RATER", "")
-    print(write_edits(config, arguments.out, rater).summary)
+    print(write_edits(config, arguments.out, _rater(arguments)).summary)
     return 0
+
+
+def _rater(arguments: argparse.Namespace) -> str:
+    return arguments.rater or os.environ.get("VEMO_RATER", "")
 
 
 def curate_merge(arguments: argparse.Namespace) -> int:
@@ -42,12 +46,13 @@ def add(commands: Any) -> None:
     curate = group(commands, "curate", "People at the data: the FiftyOne App, and edits as overlays.")
     opening = leaf(curate, "open", curate_open)
     opening.add_argument("config", type=Path, metavar="CONFIG", help="a YAML of configs/annotation")
+    opening.add_argument("--rater", metavar="NAME", help="who is going to edit (or VEMO_RATER)")
     opening.add_argument("--prune", action="store_true", help="remove other shard sets' cached images first")
     add_overrides(opening)
     edits = leaf(curate, "edits", curate_edits)
     edits.add_argument("config", type=Path, metavar="CONFIG", help="the YAML that `curate open` was given")
     edits.add_argument("out", type=Path, metavar="OUT", help="overlay to write, such as edits/ann.jsonl")
-    edits.add_argument("--rater", metavar="NAME", help="who made the edits (or VEMO_RATER)")
+    edits.add_argument("--rater", metavar="NAME", help="who made the edits, where `open` was not told")
     add_overrides(edits)
     merging = leaf(curate, "merge", curate_merge)
     merging.add_argument("overlays", nargs="+", type=Path, metavar="OVERLAY", help="raters' edits")

@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 from pydantic import Field
+from torch import Tensor
+from torch.nn.functional import one_hot
 
 from ... import __version__
 from ...datasets.stream import ShardSet
@@ -17,14 +19,17 @@ from ...foundation.files import read_json_lines, write_atomically, write_json
 from ..features import Precision
 from ..linear import LinearConfig
 from . import agreement, balance, leakage, pixels
-from .doubts import Doubt, doubt_summary, label_quality, out_of_fold
+from .doubts import Doubt, View, doubt_summary, label_quality, out_of_fold_voices
 from .duplicates import NEAR, Pair, copy_clusters, duplicate_pairs, summary
+from .evidence import model_voices, review_lines
 from .eyes import attribute_words, encoder_features, thumbnail_features
 from .page import write_page
+from .review import Voice, joined
 from .scan import Scan, scan
 
 LISTED = 500  # leaks and placeholders in audit.json; the page shows fewer
 DUPLICATES, DOUBTS, ELSEWHERE = "duplicates.jsonl", "doubts.jsonl", "elsewhere.jsonl"
+REVIEW = "review.jsonl"
 
 
 class AuditConfig(Config):
@@ -51,6 +56,13 @@ class AuditConfig(Config):
     attributes: bool = Field(
         default=True, description="label doubts: let the probe read the annotated attributes as well"
     )
+    predictions: tuple[Path, ...] = Field(
+        default=(),
+        description="review: what models say of this set, such as test.safetensors of a suite's cell; of a "
+        "sample that it was trained on a model repeats the label",
+    )
+    batches: int = Field(default=4, ge=0, description="review: batches to label next that are proposed")
+    samples: int = Field(default=50, ge=1, description="review: samples in such a batch")
     linear: LinearConfig = LinearConfig()
     batch_size: int = Field(default=64, ge=1)
     workers: int = Field(default=0, ge=0)
@@ -65,10 +77,11 @@ class AuditConfig(Config):
 
 
 def audit(config: AuditConfig) -> dict[str, Any]:
-    """Audit a shard set; writes index.html, audit.json, duplicates.jsonl, doubts.jsonl and, of other sets,
-    elsewhere.jsonl, and returns audit.json's content.
+    """Audit a shard set; writes index.html, audit.json, duplicates.jsonl, doubts.jsonl, review.jsonl and, of
+    other sets, elsewhere.jsonl, and returns audit.json's content.
 
-    Raises UserError for a missing or damaged shard set, or a label space that it does not have.
+    Raises UserError for a missing or damaged shard set, a label space that it does not have, or predictions
+    of other classes.
     """
     shards = ShardSet(config.shards)
     spaces = shards.manifest["spaces"]
@@ -114,7 +127,17 @@ def audit(config: AuditConfig) -> dict[str, Any]:
             folder: _between(seen, others[folder], pairs) for folder, pairs in between.items()
         },
     }
-    doubts = _doubts(config, shards, seen, labels, copies, report, space)
+    doubts, probes, features = _doubts(config, shards, seen, labels, copies, report, space)
+    queue = review_lines(
+        seen,
+        labels,
+        copies,
+        space,
+        [*probes, *model_voices(config.predictions, seen, space)],
+        features,
+        placeholders,
+        (config.samples, config.batches),
+    )
     report |= {"seed": config.seed, "vemo": __version__, "date": datetime.date.today().isoformat()}
     config.folder.mkdir(parents=True, exist_ok=True)
     _write_duplicates(config.folder / DUPLICATES, seen, {"identical": identical, "near": copies})
@@ -122,6 +145,7 @@ def audit(config: AuditConfig) -> dict[str, Any]:
         lines = [_elsewhere(seen, others[folder], pairs) for folder, pairs in between.items()]
         _write_lines(config.folder / ELSEWHERE, [line for each in lines for line in each])
     _write_lines(config.folder / DOUBTS, [doubt.as_line(seen) for doubt in doubts])
+    _write_lines(config.folder / REVIEW, queue)
     write_json(config.folder / "audit.json", report)
     page = config.folder / "index.html"
     write_page(page, report, shards, seen, pairs, doubts, placeholders, config.pictures)
@@ -192,36 +216,39 @@ def _doubts(
     copies: list[list[int]],
     report: dict[str, Any],
     space: LabelSpace,
-) -> list[Doubt]:
-    """Put what can be said of label doubts into the report; returns all labels, the most doubtful first."""
+) -> tuple[list[Doubt], list[Voice], Tensor | None]:
+    """Put what can be said of label doubts into the report; returns all labels, the most doubtful first, what
+    the probes say of all samples, and the features of pictures [N, D]."""
     places = [place for place, label in enumerate(labels) if label is not None]
-    target = torch.tensor([labels[place] for place in places], dtype=torch.int64)
+    everybody = torch.tensor([-1 if label is None else label for label in labels], dtype=torch.int64)
+    target = everybody[places]
     groups = [leakage.group_of(record) for record in seen.records]
     for members in copies:  # copies of one picture must not vouch for each other
         for place in members:
             groups[place] = groups[members[0]]
     if len(target.unique()) < 2 or len({groups[place] for place in places}) < 5:
         report["doubts"] = {"skipped": "fewer than two classes or five groups are labelled"}
-        return []
+        return [], [], None
     if config.encoder is None:
-        features, eyes = thumbnail_features(seen.thumbnails[places]), "colours and thumbnails"
+        features, eyes = thumbnail_features(seen.thumbnails), "colours and thumbnails"
     else:
         features, eyes = encoder_features(
             config.encoder,
             shards,
-            space,
             seen,
-            places,
             cache=config.folder / "features",
             batch_size=config.batch_size,
             workers=config.workers,
             precision=config.precision,
         )
-    if config.attributes and (words := attribute_words([seen.records[place] for place in places])).shape[1]:
-        features, eyes = torch.cat([features, words], 1), f"{eyes}, and the annotated attributes"
-    probabilities = out_of_fold(
-        features, target, [groups[place] for place in places], len(space), config.linear, config.seed
-    )
+    views = [View("probe", "picture", features)]
+    if config.attributes and (words := attribute_words(seen.records)).shape[1]:
+        eyes = f"{eyes}, and the annotated attributes"
+        views.append(View("attributes", "attributes", words, blank=words.sum(1) == 0))
+    probes = out_of_fold_voices(views, everybody, groups, len(space), config.linear, config.seed)
+    said = one_hot(target, len(space)).float()
+    heard = [Voice(each.by, each.said[places], each.of) for each in probes]
+    probabilities = joined(said, heard).softmax(1)
     guess = probabilities.argmax(1)
     report["doubts"] = {
         "features": eyes,
@@ -229,10 +256,11 @@ def _doubts(
         "contradicted": int((guess != target).sum()),
     }
     quality = label_quality(probabilities, target)
-    return [
+    doubts = [
         Doubt(places[i], space.names[int(target[i])], space.names[int(guess[i])], float(quality[i]))
         for i in quality.argsort().tolist()
     ]
+    return doubts, probes, features
 
 
 def _write_duplicates(path: Path, seen: Scan, clusters_of: dict[str, list[list[int]]]) -> None:

@@ -2,23 +2,41 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ...datasets.stream import ShardSet
-from ...datasets.taxonomy import LabelSpace
 from ...zoo import load_encoder
 from ..baselines import ColourStatistics
 from ..features import Precision, extract
-from ..targets import ClassTarget
+from ..targets import Record
 from .duplicates import describe
 from .leakage import values_of
 from .scan import Scan
 
 MENTIONS, VOCABULARY = 5, 1000
+
+
+@dataclass(frozen=True)
+class EverySample:
+    """A target that every record has: what has no label yet is looked at, too."""
+
+    name: str = "every"
+    classes: tuple[str, ...] = ("sample",)
+    vocabulary: str = "every sample"
+
+    def __call__(self, record: Record) -> dict[str, Any]:
+        return {"target_every": 1.0}
+
+    def row(self, record: Record) -> np.ndarray | None:
+        return np.ones(1, np.float32)
+
+    count = row
 
 
 def thumbnail_features(thumbnails: Tensor) -> Tensor:
@@ -29,23 +47,21 @@ def thumbnail_features(thumbnails: Tensor) -> Tensor:
 def encoder_features(
     spec: str,
     shards: ShardSet,
-    space: LabelSpace,
     seen: Scan,
-    places: Sequence[int],
     cache: Path,
     batch_size: int,
     workers: int,
     precision: Precision,
 ) -> tuple[Tensor, str]:
-    """Frozen features float32 [len(places), D] of labelled samples, kept in `cache`; the encoder's name."""
+    """Frozen features float32 [N, D] of all samples, kept in `cache`; the encoder's name."""
     encoder = load_encoder(spec)
     rows: dict[str, Tensor] = {}
-    for split in dict.fromkeys(seen.splits[place] for place in places):
+    for split in dict.fromkeys(seen.splits):
         found = extract(
             {"encoder": encoder},
             shards,
             split,
-            ClassTarget("label", space.name),
+            EverySample(),
             encoder.image_size,
             batch_size=batch_size,
             workers=workers,
@@ -55,7 +71,7 @@ def encoder_features(
         )["encoder"]
         rows |= dict(zip(found.ids, found.features))
     name = encoder.description.get("name", spec)
-    return torch.stack([rows[seen.records[place]["id"]] for place in places]), name
+    return torch.stack([rows[record["id"]] for record in seen.records]), name
 
 
 def attribute_words(records: Sequence[dict[str, Any]]) -> Tensor:

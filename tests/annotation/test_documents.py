@@ -8,7 +8,7 @@ from itertools import count
 
 import numpy as np
 import pytest
-from vemo.annotation.documents import document, editable, is_open, predictions, survey
+from vemo.annotation.documents import blinded, document, editable, is_open, predictions, survey
 from vemo.annotation.findings import Predicted
 from vemo.datasets.taxonomy import label_space
 
@@ -161,3 +161,24 @@ def test_predictions() -> None:
 )  # fmt: skip
 def test_licences_that_let_anyone_use_it(licence, is_it) -> None:
     assert is_open(licence) is is_it
+
+
+def test_a_blinded_record_does_not_tell_what_anybody_said(record) -> None:
+    person = {"box": [1, 1, 4, 4], "score": 0.5, "labels": {"mikels8": {"class": "awe"}}}
+    known = record(
+        "awe_1", labels={"mikels8": {"class": "awe"}}, vad={"valence": 0.5}, persons=[person],
+        captions=[{"text": "so much awe", "emotion": "awe"}],
+        annotations=[{"annotator": "a", "labels": {"mikels8": {"class": "awe"}}}],
+        attributes={"scene": "sky", "review_comment": "clearly awe"},
+    )  # fmt: skip
+    hidden = blinded(known, MIKELS, "train", 7)
+    assert "awe" not in json.dumps(hidden) and hidden["attributes"] == {"scene": "sky"}
+    fields, shown = show(hidden)
+    assert shown["emotion"] is None and shown["identifier"] == "train 7" and shown["people"] == 1
+    assert fields["emotion"] == "classification" and shown["source"]["licence"] == "research-only"
+
+
+def test_blind_answers_of_several_classes(record) -> None:
+    hidden = blinded(record(labels={"mikels8": {"classes": ["awe", "fear"]}}), MIKELS, "train", 7)
+    assert survey([hidden], MIKELS)["emotions"] == "list"
+    assert not editable(hidden, MIKELS, {"emotions": "list"})["emotions"]

@@ -4,17 +4,12 @@ train on them. No browser. Also what guards the layout of documents, which is Fi
 import io
 import json
 import signal
-import subprocess
-import sys
 import time
-import urllib.request
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 import torch
 import yaml
@@ -23,96 +18,10 @@ from vemo.datasets.stream import ShardSet, TrainStream
 from vemo.evaluation.predictions import Predictions, save_predictions
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]  # a dozen starts of FiftyOne, 5 CPU seconds each
-VEMO = [sys.executable, "-c", "import sys; from vemo.cli import main; sys.exit(main())"]
-PATIENCE = 400.0
-
-
-class Session:
-    """`vemo curate open` of a config in a process of its own, and what the App would do to it."""
-
-    def __init__(self, config: Path) -> None:
-        self.config, self.folder = config, config.parent
-        command = [*VEMO, "curate", "open", str(config)]
-        self.process = subprocess.Popen(
-            command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert " samples: http://127.0.0.1:" in line, self.process.communicate()[1]
-        self.count = int(line.split()[0])
-        self.app = line.split()[2].partition("/datasets/")[0]
-        self.family = psutil.Process(self.process.pid).children(recursive=True)
-        self.connect()
-
-    def connect(self) -> None:
-        import pymongo  # comes with FiftyOne
-
-        port = json.loads((self.folder / "home/database/address.json").read_text())["port"]
-        self.client = pymongo.MongoClient("127.0.0.1", port)
-        self.dataset = self.client["vemo"]["datasets"].find_one({"name": "toy"})
-        self.samples = self.client["vemo"][self.dataset["sample_collection_name"]]
-
-    def find(self, identifier: str) -> dict[str, Any]:
-        found = self.samples.find_one({"identifier": identifier})
-        assert found is not None, identifier
-        return found
-
-    def patch(self, identifier: str, **values: Any) -> None:
-        """What the Annotate tab sends; `__` stands for a slash."""
-        found = self.find(identifier)
-        path = f"{self.app}/dataset/{self.dataset['_id']}/sample/{found['_id']}"
-        changes = [
-            {"op": "replace", "path": f"/{name.replace('__', '/')}", "value": value}
-            for name, value in values.items()
-        ]
-        headers = {
-            "Content-Type": "application/json-patch+json",
-            "If-Match": f'"{found["last_modified_at"].isoformat()}"',
-        }
-        self.send(urllib.request.Request(path, json.dumps(changes).encode(), headers, method="PATCH"))
-
-    def tag(self, identifier: str, tag: str) -> None:
-        """What the grid's tagger sends."""
-        asked = {"dataset": "toy", "view": [], "changes": {tag: True}}
-        asked["sample_ids"] = [str(self.find(identifier)["_id"])]
-        headers = {"Content-Type": "application/json"}
-        self.send(urllib.request.Request(f"{self.app}/tag", json.dumps(asked).encode(), headers))
-
-    def send(self, request: urllib.request.Request) -> None:
-        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-            assert answer.status == 200
-
-    def views(self) -> set[str]:
-        views = self.client["vemo"]["views"]
-        return {views.find_one({"_id": each})["name"] for each in self.dataset["saved_views"]}
-
-    def end(self, number: int) -> None:
-        self.client.close()
-        self.process.send_signal(number)
-        self.process.communicate(timeout=PATIENCE)
-        _, alive = psutil.wait_procs(self.family, timeout=60)
-        assert not alive, "processes outlive the command"
-
-
-def edits(config: Path, out: str, *more: str, rater: str = "ann") -> subprocess.CompletedProcess[str]:
-    command = [*VEMO, "curate", "edits", str(config), out, "--rater", rater, *more]
-    return subprocess.run(
-        command, cwd=config.parent, capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-
-
-@pytest.fixture
-def sessions() -> Iterator[list[Session]]:
-    """Whatever is still open in the end is closed."""
-    opened: list[Session] = []
-    yield opened
-    for session in opened:
-        if session.process.poll() is None:
-            session.end(signal.SIGTERM)
 
 
 @pytest.fixture
@@ -133,8 +42,14 @@ def config(real_mongod: Path, pack, tmp_path: Path, monkeypatch) -> Path:
         }
     )
     (shards / "audit").mkdir()
-    doubt = {"id": "toy/train_0", "split": "train", "labelled": "awe", "looks like": "fear", "quality": 0.1}
-    (shards / "audit/doubts.jsonl").write_text(json.dumps(doubt) + "\n")
+    first = {
+        "id": "toy/train_0",
+        "split": "train",
+        "priority": 0.9,
+        "why": "probe says fear 0.90, label says awe",
+    }
+    queue = first | {"labelled": "awe", "looks like": "fear", "batch": 1}
+    (shards / "audit/review.jsonl").write_text(json.dumps(queue) + "\n")
     pair = [{"id": "toy/train_0", "split": "train"}, {"id": "toy/test_0", "split": "test"}]
     (shards / "audit/duplicates.jsonl").write_text(json.dumps({"kind": "near", "samples": pair}) + "\n")
     outputs, targets = torch.eye(8)[[1, 6]], torch.eye(8)[[1, 1]]
@@ -157,12 +72,11 @@ def config(real_mongod: Path, pack, tmp_path: Path, monkeypatch) -> Path:
     return tmp_path / "curate.yaml"
 
 
-def test_the_whole_way(config: Path, sessions: list[Session], tmp_path: Path) -> None:
-    session = Session(config)
-    sessions.append(session)
+def test_the_whole_way(config: Path, opened, edits, tmp_path: Path) -> None:
+    session = opened(config)
     assert session.count == 7
     assert session.views() == {
-        "Doubtful labels first", "Model errors, the surest first", "Raters disagree most", "Copies",
+        "Doubtful first", "Label next", "Model errors, the surest first", "Raters disagree most", "Copies",
         "Leaks between splits", "No person found", "Licence restricts use", "Emotion: awe",
         "Emotion: amusement", "Has objects", "Has light", "Edited",
     }  # fmt: skip
@@ -219,9 +133,8 @@ class NameView:
         return {"id": record["id"], "name": label.get("class", "")}
 
 
-def test_what_is_refused_and_what_is_kept(config: Path, sessions: list[Session], tmp_path: Path) -> None:
-    session = Session(config)
-    sessions.append(session)
+def test_what_is_refused_and_what_is_kept(config: Path, opened, edits, tmp_path: Path) -> None:
+    session = opened(config)
     session.patch("toy/train_0", emotion__label="joy")
     session.patch("toy/train_1", valence=7.0)
     refused = edits(config, "out.jsonl")
@@ -251,17 +164,13 @@ def test_what_is_refused_and_what_is_kept(config: Path, sessions: list[Session],
     session.end(signal.SIGTERM)
     assert session.process.returncode == 128 + signal.SIGTERM
 
-    command = [*VEMO, "curate", "open", str(config)]  # the shard set's edits have changed since it was loaded
-    lost = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
-    assert lost.returncode == 2 and "1 samples were touched since" in lost.stderr, lost.stderr
+    with pytest.raises(AssertionError, match="1 samples were touched since"):
+        opened(config)  # the shard set's edits have changed since it was loaded
     before = own.read_bytes()
     assert edits(config, str(own)).returncode == 0
     assert len(own.read_bytes().splitlines()) == len(before.splitlines()) + 1
 
-    second = Session(config)
-    sessions.append(second)
+    second = opened(config)
     assert second.find("toy/train_3")["emotion"]["label"] == "anger"
     assert second.find("toy/train_4")["review_status"] == "reject" and second.count == 7
     second.patch("toy/train_2", emotion__label="fear")
@@ -269,3 +178,63 @@ def test_what_is_refused_and_what_is_kept(config: Path, sessions: list[Session],
     assert [each["by"] for each in lines(own)] == ["ann"] * 4 + ["ben"], "what was loaded goes on holding"
     second.end(signal.SIGINT)
     assert second.process.returncode == 0
+
+
+def test_many_at_once_and_back(config: Path, opened, edits, tmp_path: Path) -> None:
+    """The plugin's operators, and who sat there; scores of FiftyOne Brain are no edits."""
+    brained = config.with_name("brain.yaml")
+    brained.write_text(config.read_text() + "brain: true\n")
+    session = opened(brained, "--rater", "cyd")
+    first = session.find("toy/train_0")
+    assert first["uniqueness"] is not None and "representativeness" not in first, "seven are too few"
+    assert session.find("toy/test_1")["mistakenness"] > session.find("toy/test_0")["mistakenness"]
+    assert session.find("toy/test_0")["hardness"] > 0 and "alike" in first
+    schemas = session.dataset["label_schemas"]
+    assert schemas["emotion"]["component"] == "radio" and schemas["valence"]["component"] == "slider"
+    assert set(session.dataset["active_label_schemas"]) >= {"emotion", "attributes.objects", "review_status"}
+
+    three = ["toy/train_0", "toy/train_1", "toy/test_0"]
+    assert session.operate("relabel", three, label="fear", reason="dark") == {"changed": 3}
+    assert session.operate("relabel", three, label="fear", reason="dark") == {"changed": 0}
+    assert session.operate("review", three[:1], status="accept") == {"changed": 1}
+    assert session.operate("review", three[1:], status="reject") == {"changed": 2}
+    session.patch("toy/test_0", review_status="unsure")
+    assert session.operate("undo", []) == {"restored": 1, "left": 1}
+    assert session.operate("relabel", [], label="awe") == {"changed": 0}, "nothing is selected"
+    assert "Invalid enum value" in session.operate("relabel", three, label="joy")["error"]
+    assert session.operate("next_batch", [], count=3) == {"shown": 3}
+    done = edits(brained, "cyd.jsonl", rater="somebody else")
+    assert done.returncode == 0 and "not written" not in done.stdout, done.stderr
+    found = [(each["id"], each["set"], each["why"], each["by"]) for each in lines(tmp_path / "cyd.jsonl")]
+    fear, status = {"labels.mikels8.class": "fear"}, "attributes.review_status"
+    assert found == [
+        ("toy/train_0", {status: "accept", **fear}, "dark", "cyd"),
+        ("toy/train_1", fear, "dark", "cyd"),
+        ("toy/test_0", {status: "unsure", **fear}, "dark", "cyd"),
+    ]
+
+
+def test_a_blind_second_rating_with_gold(config: Path, opened, edits, tmp_path: Path) -> None:
+    gold = {"id": "toy/test_0", "set": {"labels.mikels8.class": "awe"}}
+    (tmp_path / "gold.jsonl").write_text(json.dumps(gold) + "\n")
+    blind = config.with_name("blind.yaml")
+    blind.write_text(config.read_text() + "blind: true\ngold: gold.jsonl\n")
+    session = opened(blind, "--rater", "ben")
+    shown = session.find("test 0")
+    assert shown["emotion"] is None and "looks_like" not in shown and "prediction" not in shown
+    assert session.views() == {
+        "No person found",
+        "Licence restricts use",
+        "Has light",
+        "Has objects",
+        "Edited",
+    }
+    assert session.operate("relabel", ["test 0", "train 1"], label="awe") == {"changed": 2}
+    assert edits(blind, "ben.jsonl", rater="").returncode == 0
+    found = lines(tmp_path / "ben.jsonl")
+    assert [(each["id"], each["set"], each["was"]) for each in found] == [
+        ("toy/train_1", {"labels.mikels8.class": "awe"}, {"labels.mikels8.class": "awe"}),
+        ("toy/test_0", {"labels.mikels8.class": "awe"}, {"labels.mikels8.class": "awe"}),
+    ]
+    assert all(each["blind"] is True and each["by"] == "ben" for each in found)
+    assert "gold" not in found[0] and found[1]["gold"] is True

@@ -6,10 +6,10 @@ import logging
 import pytest
 import torch
 from vemo.annotation.config import CurateConfig
-from vemo.annotation.findings import DOUBTS, DUPLICATES, read_findings
+from vemo.annotation.findings import DUPLICATES, REVIEW, read_findings
 from vemo.annotation.subject import open_subject
-from vemo.evaluation.audit.audit import DOUBTS as audit_doubts
 from vemo.evaluation.audit.audit import DUPLICATES as audit_duplicates
+from vemo.evaluation.audit.audit import REVIEW as audit_review
 from vemo.evaluation.predictions import Predictions, save_predictions
 from vemo.foundation.errors import UserError
 
@@ -59,7 +59,7 @@ def test_equal_hashes_mean_that_nothing_has_to_be_loaded(shards, tmp_path) -> No
         assert subject(shards, **settings).data != first.data
     assert subject(shards, overlays=(write_edits(tmp_path / "mine.jsonl"),)).data != first.data
     (shards / "audit").mkdir()
-    (shards / "audit" / DOUBTS).write_text("")
+    (shards / "audit" / REVIEW).write_text("")
     assert subject(shards).data == first.data and subject(shards).fingerprint != first.fingerprint
     with pytest.raises(UserError, match=r"none\.safetensors: cannot be read"):
         subject(shards, predictions=(tmp_path / "none.safetensors",))
@@ -94,15 +94,34 @@ def test_names_and_folders(tmp_path, monkeypatch) -> None:
         CurateConfig(shards=tmp_path, name="a/b")
 
 
+def test_gold_is_shown_whatever_the_limit(shards, tmp_path) -> None:
+    gold = tmp_path / "gold.jsonl"
+    gold.write_text(json.dumps({"id": "toy/train_3", "set": {"labels.mikels8.class": "fear"}}) + "\n")
+    found = subject(shards, limit=2, gold=gold)
+    assert found.places == [("train", 0), ("train", 3), ("train", 4), ("test", 0), ("test", 1)]
+    assert found.gold == {"toy/train_3"} and found.data != subject(shards, limit=2).data
+
+
+def test_blind_is_another_dataset_that_tells_nothing(shards) -> None:
+    blind = CurateConfig(shards=shards, blind=True)
+    assert blind.dataset == "toy-blind"
+    found = open_subject(blind)
+    assert found.data != subject(shards).data
+    record = found.shards.record("test", 1)
+    assert (
+        found.shown(record, "test", 1)["labels"] == {} and subject(shards).shown(record, "test", 1) is record
+    )
+
+
 def test_the_audits_files_are_called_what_the_audit_calls_them() -> None:
-    assert (audit_doubts, audit_duplicates) == (DOUBTS, DUPLICATES)
+    assert (audit_review, audit_duplicates) == (REVIEW, DUPLICATES)
 
 
 def write_audit(folder, fingerprint="f", space="mikels8"):
     folder.mkdir()
     (folder / "audit.json").write_text(json.dumps({"fingerprint": fingerprint, "label_space": space}))
-    doubts = {"id": "a", "split": "train", "labelled": "awe", "looks like": "fear", "quality": 0.25}
-    (folder / DOUBTS).write_text(json.dumps(doubts) + "\n")
+    first = {"id": "a", "priority": 0.75, "why": "probe says fear 0.60, label says awe", "looks like": "fear"}
+    (folder / REVIEW).write_text(json.dumps(first) + "\n")
     a, b, c = (
         {"id": name, "split": split} for name, split in (("a", "train"), ("b", "train"), ("c", "test"))
     )
@@ -111,18 +130,24 @@ def write_audit(folder, fingerprint="f", space="mikels8"):
     return folder
 
 
-def test_doubts_and_copies(tmp_path, caplog) -> None:
+def test_queue_and_copies(tmp_path, caplog) -> None:
     found = read_findings(write_audit(tmp_path / "audit"), (), "mikels8", "f")
-    assert found.known["a"] == {"doubt": 0.75, "looks_like": "fear", "copies": "near 00001", "leak": True}
+    assert found.known["a"] == {
+        "review_priority": 0.75, "review_why": "probe says fear 0.60, label says awe", "looks_like": "fear",
+        "batch": None, "copies": "near 00001", "leak": True,
+    }  # fmt: skip
     assert found.known["c"] == {"copies": "near 00001", "leak": True}
-    assert found.fields == {"doubt": "float", "looks_like": "str", "copies": "str", "leak": "bool"}
+    assert found.fields == {
+        "review_priority": "float", "review_why": "str", "looks_like": "str", "batch": "int", "copies": "str",
+        "leak": "bool",
+    }  # fmt: skip
     assert not caplog.records
 
 
 def test_an_audit_of_something_else_is_said(tmp_path, caplog) -> None:
     with caplog.at_level(logging.WARNING):
         read_findings(write_audit(tmp_path / "audit", "other", "ekman6"), (), "mikels8", "f")
-    assert "made of other shards or edits" in caplog.text and "doubts are of ekman6" in caplog.text
+    assert "made of other shards or edits" in caplog.text and "queue is of ekman6" in caplog.text
     assert read_findings(tmp_path / "none", (), None, "f").known == {}
 
 

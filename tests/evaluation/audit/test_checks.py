@@ -7,7 +7,7 @@ import pytest
 import torch
 from vemo.datasets.stream import ShardSet
 from vemo.evaluation.audit.agreement import disagreement
-from vemo.evaluation.audit.doubts import label_quality, out_of_fold
+from vemo.evaluation.audit.doubts import View, label_quality, out_of_fold_voices
 from vemo.evaluation.audit.eyes import attribute_words
 from vemo.evaluation.audit.leakage import attribute_leakage
 from vemo.evaluation.audit.pixels import light_differences, placeholders
@@ -46,6 +46,10 @@ def test_what_an_attribute_gives_away():
     assert found["all attributes"]["held out"] > 0.95
 
 
+def out_of_fold(features, *rest):
+    return out_of_fold_voices([View("probe", "picture", features)], *rest)[0].said
+
+
 def test_wrong_labels_come_first():
     generator = torch.Generator().manual_seed(0)
     true = torch.arange(300) % 3
@@ -66,6 +70,25 @@ def test_out_of_fold_never_sees_its_own_group():
     config = LinearConfig(learning_rates=(0.1,), weight_decays=(0.0,))
     probabilities = out_of_fold(features, labels, groups, 2, config)
     assert (probabilities - 0.5).abs().max() < 0.1  # had it seen them, it would be sure
+
+
+def test_what_has_no_label_is_judged_by_all_folds():
+    labels = torch.arange(60) % 3
+    features = 4 * torch.nn.functional.one_hot(labels, 3).float()
+    unlabelled = labels.clone()
+    unlabelled[50:] = -1
+    config = LinearConfig(learning_rates=(0.05,), weight_decays=(1e-3,))
+    found = out_of_fold(features, unlabelled, [str(i) for i in range(60)], 3, config)
+    assert found[50:].argmax(1).tolist() == labels[50:].tolist() and bool(found.isfinite().all())
+
+
+def test_a_probe_that_sees_nothing_is_silent():
+    labels = torch.arange(20) % 2
+    blank = torch.arange(20) < 4
+    views = [View("words", "attributes", torch.randn(20, 3), blank)]
+    config = LinearConfig(learning_rates=(0.05,), weight_decays=(1e-3,))
+    (voice,) = out_of_fold_voices(views, labels, [str(i) for i in range(20)], 2, config)
+    assert voice.said.isnan().all(1).tolist() == blank.tolist() and voice.of == "attributes"
 
 
 def test_attribute_words_are_counted_and_rare_ones_left_out():
