@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..foundation.errors import UserError
-from . import config, curate, datasets, learning, shards
+from . import checkpoints, config, curate, datasets, doctor, learning, shards
 
-GROUPS = (datasets, shards, learning, curate, config)  # in the order of --help
+GROUPS = (datasets, shards, learning, checkpoints, curate, config, doctor)  # in the order of --help
 
 
 def parser() -> argparse.ArgumentParser:

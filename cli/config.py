@@ -29,6 +29,8 @@ CONFIGS = {
     "published": (".evaluation.suite.published", "PublishedConfig"),
     "model_audit": (".evaluation.model_audit", "ModelAuditConfig"),
     "curate": (".annotation.config", "CurateConfig"),
+    "pack": (".zoo.pack", "PackConfig"),
+    "registry": (".zoo.registry", "RegistryConfig"),
 }
 
 

@@ -95,7 +95,7 @@ def datasets() -> str:
     """Every reader: what it reads, in which label space, under which licence, and how to get the data."""
     configs: dict[str, list[str]] = {}
     for path in sorted((ROOT / "configs/datasets").glob("*.yaml")):
-        kind = (yaml.safe_load(path.read_text(encoding="utf-8")).get("reader") or {}).get("kind")
+        kind = str((yaml.safe_load(path.read_text(encoding="utf-8")).get("reader") or {}).get("kind"))
         configs.setdefault(kind, []).append(f"`{path.name}`")
     parts = [DATASETS]
     described = {each["kind"]: each for each in describe_readers()}
