@@ -1,4 +1,4 @@
-"""`vemo pretrain | finetune | probe | evaluate | audit | predict`: models, from first weights to answers."""
+"""`vemo pretrain`, `finetune`, `probe`, `evaluate`, `audit`, `predict`: models, from weights to answers."""
 
 import argparse
 import sys
