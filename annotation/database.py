@@ -156,7 +156,8 @@ def _reason(log: Path) -> str:
 
 
 def _uri(port: int) -> str:
-    return f"mongodb://{HOME}:{port}/?directConnection=true&serverSelectionTimeoutMS=3000"
+    # journal: a write is answered once it is on disk, so that killing mongod loses nothing the App has saved.
+    return f"mongodb://{HOME}:{port}/?directConnection=true&serverSelectionTimeoutMS=3000&journal=true"
 
 
 def _is_program(path: Path) -> bool:

@@ -32,7 +32,7 @@ EXTRAS = {
     "lemmas": "lexicon.lemmas: true",
     "meteor": "METEOR of explanations",
 }
-FOR_DEVELOPERS = ("dev", "docs")
+FOR_DEVELOPERS = ("dev", "docs", "browser")
 PLAIN = 160  # columns of what is no terminal
 LITTLE = 2**30  # bytes of free disk below which shards and downloads will not fit
 

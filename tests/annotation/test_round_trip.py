@@ -188,7 +188,9 @@ def test_many_at_once_and_back(config: Path, opened, edits, tmp_path: Path) -> N
     first = session.find("toy/train_0")
     assert first["uniqueness"] is not None and "representativeness" not in first, "seven are too few"
     assert session.find("toy/test_1")["mistakenness"] > session.find("toy/test_0")["mistakenness"]
-    assert session.find("toy/test_0")["hardness"] > 0 and "alike" in first
+    assert session.find("toy/test_0")["hardness"] > 0
+    near = [session.find(each)["alike"] for each in ("toy/train_3", "toy/train_4", "toy/train_0")]
+    assert near[0] == near[1] is not None and near[2] != near[0], "cosine distances of 0.005 and 0.57"
     schemas = session.dataset["label_schemas"]
     assert schemas["emotion"]["component"] == "radio" and schemas["valence"]["component"] == "slider"
     assert set(session.dataset["active_label_schemas"]) >= {"emotion", "attributes.objects", "review_status"}
@@ -230,6 +232,9 @@ def test_a_blind_second_rating_with_gold(config: Path, opened, edits, tmp_path: 
         "Edited",
     }
     assert session.operate("relabel", ["test 0", "train 1"], label="awe") == {"changed": 2}
+    mongod = next(child for child in session.family if "mongod" in child.name())
+    mongod.kill()  # right after the App had its answer: nothing that was saved is lost
+    session.end(signal.SIGTERM)
     assert edits(blind, "ben.jsonl", rater="").returncode == 0
     found = lines(tmp_path / "ben.jsonl")
     assert [(each["id"], each["set"], each["was"]) for each in found] == [
