@@ -182,7 +182,8 @@ class Session:
         request = urllib.request.Request(f"{self.app}/operators/execute", json.dumps(asked).encode(), headers)
         try:
             with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-                return json.loads(answer.read())["result"]
+                self.said = json.loads(answer.read())
+                return self.said["result"]
         except urllib.error.HTTPError as error:
             return {"error": error.read().decode()}
 

@@ -205,6 +205,10 @@ def test_many_at_once_and_back(config: Path, opened, edits, tmp_path: Path) -> N
     assert session.operate("relabel", [], label="awe") == {"changed": 0}, "nothing is selected"
     assert "Invalid enum value" in session.operate("relabel", three, label="joy")["error"]
     assert session.operate("next_batch", [], count=3) == {"shown": 3}
+    session.operate("progress", [], __method__="on_load", panel_id="one", panel_state={})
+    panel = json.dumps(session.said)
+    assert "2 of 7 reviewed**: 1 accept, 0 reject, 1 unsure" in panel and "now at work: cyd" in panel
+    assert "agree on 0 of 2" in panel and "| fear | awe | 1 |" in panel
     done = edits(brained, "cyd.jsonl", rater="somebody else")
     assert done.returncode == 0 and "not written" not in done.stdout, done.stderr
     found = [(each["id"], each["set"], each["why"], each["by"]) for each in lines(tmp_path / "cyd.jsonl")]
