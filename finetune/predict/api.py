@@ -206,7 +206,8 @@ def load(
         paths=("-",), checkpoint=path, device=device, precision=precision, batch_size=batch_size
     )
     predictor = art_predictor(asked) or load_model(path, device, precision, batch_size, backend)
-    return Model(predictor, _card(model_folder(path), predictor.about))
+    release = path if (path / CARD).is_file() else model_folder(path)  # of art, model.json lies in model/
+    return Model(predictor, _card(release, predictor.about))
 
 
 def _frames(images: Iterable[Picture], every: float | None, places: deque[int]) -> Iterator[Frame]:

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+import vemo
 import yaml
 from tiny_sevlm import ANSWERS
 from vemo.datasets.taxonomy import label_space
@@ -85,6 +86,7 @@ def test_it_stands_alone_and_says_the_same(run, tmp_path):
     (metric,) = found.document.metrics
     assert (metric.metric, metric.value, metric.samples, metric.head) == ("bleu_4", 0.125, 3, "art")
     assert found.document.heads["emotion"].classes == label_space("artemis9").names
+    assert vemo.load(tmp_path / "art").card == (tmp_path / "art/README.md").read_text()
 
 
 @pytest.mark.parametrize(
